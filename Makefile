@@ -1,0 +1,44 @@
+# depthbias: set-up and the commands of the README. `make demo` and `make test` set up .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench format clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "error: Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## run the active studies (digits: about 8 minutes on 2 cores) and write results/report.html
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.html
+	@echo "Open results/report.html in a browser."
+
+test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: $(READY)  ## paired speed measurements against diffusers
+	$(BIN)/python -m benchmarks
+
+format: $(READY)  ## put the code into the format that lint checks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+clean:  ## remove the environment and caches (data/ and results/ stay)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

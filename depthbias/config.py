@@ -1,0 +1,308 @@
+"""params.yaml as typed classes: unknown keys refused, ranges checked, errors by key path.
+
+The only place that knows what may stand in params.yaml; `schema()` gives it as JSON schema too.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from depthbias.architectures import architecture, check_size
+from depthbias.errors import UserError, explain
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
+
+
+class Block(BaseModel):
+    """A block of params.yaml: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Block):
+    """Which images, and how they are prepared."""
+
+    dataset: Literal["digits", "mnist", "celeba", "folder"] = Field(
+        description="digits (bundled), mnist, celeba or folder (own images)"
+    )
+    raw: str = Field(default="", description="folder of the files as downloaded; empty for digits")
+    labels: str = Field(default="", description="folder only: CSV with the columns file,label")
+    size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
+    heldout: int = Field(
+        ge=4,
+        description="real images a class kept from training: half calibrate, half are the control",
+    )
+    seed: NonNegativeInt = Field(default=0, description="draws the held-out images")
+
+
+class Selector(Block):
+    """Which images belong to a class, by their attributes or labels."""
+
+    all: list[str] = Field(default=[], description="attributes the image must have")
+    any: list[str] = Field(default=[], description="attributes of which it must have at least one")
+    none: list[str] = Field(default=[], description="attributes it must not have")
+
+    @field_validator("all", "any", "none", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, value: object) -> object:
+        return [str(item) for item in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> "Selector":
+        if not (self.all or self.any or self.none):
+            raise ValueError("selects nothing: give at least one of all, any, none")
+        return self
+
+
+class Training(Block):
+    """How every U-Net of the study is trained. Budgets are counted in images seen."""
+
+    objective: Literal["ddpm", "edm"] = Field(
+        description="epsilon prediction, or EDM preconditioning"
+    )
+    budget: PositiveInt = Field(description="images seen in all")
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat = Field(
+        description="peak of AdamW's rate; cosine to 0 after the warm-up"
+    )
+    warmup: NonNegativeInt = Field(description="images seen while the rate rises linearly")
+    weight_decay: NonNegativeFloat
+    clip: PositiveFloat = Field(description="largest gradient norm")
+    ema_halflife: PositiveInt = Field(description="half-life of the weight average, images seen")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="auto: bf16 where the GPU has it"
+    )
+    log_every: PositiveInt = Field(description="images seen between rows of the log")
+
+
+class Sampling(Block):
+    """How the trained models are sampled. Image i starts from the same noise for every model."""
+
+    samplers: list[Annotated[str, Field(pattern=SAMPLER)]] = Field(
+        min_length=1,
+        description="sampler-steps, the main one first; the others are the sampler control",
+    )
+    images: PositiveInt = Field(description="generated images a model")
+    noise_seed: NonNegativeInt
+    batch_size: PositiveInt
+
+    @field_validator("samplers")
+    @classmethod
+    def _unique(cls, value: list[str]) -> list[str]:
+        return _refuse_repeats(value)
+
+
+class Classifier(Block):
+    """The study's own classifier of real and generated images."""
+
+    budget: PositiveInt = Field(description="images seen in training")
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    seed: NonNegativeInt
+    threshold: Fraction = Field(
+        description="balanced accuracy on held-out images below which the study stops"
+    )
+
+
+class Bias(Block):
+    """How class proportions are estimated."""
+
+    decidable: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        description="top class probability below which a generated image is undecidable"
+    )
+    bootstrap: Annotated[int, Field(ge=100)] = Field(
+        description="bootstrap resamples of an interval"
+    )
+
+
+class Study(Block):
+    """One data set with its classes, ratios, U-Nets, seeds and budgets."""
+
+    data: Data
+    classes: dict[Name, Selector] = Field(min_length=2, description="majority class first")
+    ratios: list[str] = Field(
+        min_length=1, description="training percentages like 90-10, or natural (as in the data set)"
+    )
+    subset_size: PositiveInt = Field(
+        description="training images of every model, whatever the ratio"
+    )
+    unets: list[str] = Field(min_length=1, description="named architectures")
+    width: float = Field(gt=0, le=4, description="factor on every block's channels")
+    seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
+    training: Training
+    sampling: Sampling
+    classifier: Classifier
+    bias: Bias
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _text_keys(cls, value: object) -> object:
+        return {str(key): item for key, item in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("unets")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            _check(architecture, name)
+        return _refuse_repeats(value)
+
+    @field_validator("ratios")
+    @classmethod
+    def _percentages(cls, value: list[str]) -> list[str]:
+        for ratio in value:
+            _check_ratio(ratio)
+        return _refuse_repeats(value)
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, value: list[int]) -> list[int]:
+        return _refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Study":
+        for ratio in self.ratios:
+            parts = len(ratio.split("-"))
+            if ratio != "natural" and parts != len(self.classes):
+                raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
+        for name in self.unets:
+            _check(check_size, name, self.data.size)
+        if self.training.objective == "edm" and any(
+            s.startswith("ddpm") for s in self.sampling.samplers
+        ):
+            raise ValueError(
+                "sampling.samplers: ddpm needs training.objective ddpm; use heun or dpmpp"
+            )
+        return self
+
+
+class Params(Block):
+    """The whole of params.yaml."""
+
+    active: list[Name] = Field(
+        min_length=1, description="studies that `snakemake` without a target makes"
+    )
+    studies: dict[Name, Study] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _active_exist(self) -> "Params":
+        for name in self.active:
+            if name not in self.studies:
+                raise ValueError(f"active: no study {name!r}{nearest(name, self.studies)}")
+        return self
+
+
+def nearest(name: str, valid: Mapping[str, Any] | list[str]) -> str:
+    """ "; did you mean 'x'?" for the valid name most like `name`, or the list of valid names."""
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(valid)}"
+
+
+def _check(function: Any, *arguments: Any) -> None:
+    """Call a check of the library; pydantic adds the key path to its UserError."""
+    try:
+        function(*arguments)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_ratio(ratio: str) -> None:
+    if ratio == "natural":
+        return
+    if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)+", ratio):
+        raise ValueError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
+    parts = [float(part) for part in ratio.split("-")]
+    if abs(sum(parts) - 100) > 1e-6:
+        raise ValueError(f"{ratio!r} sums to {sum(parts):g}, not 100")
+    if min(parts) <= 0:
+        raise ValueError(f"{ratio!r} has an empty class: leave the class out instead")
+
+
+def _refuse_repeats(values: list[Any]) -> list[Any]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"{value!r} is listed twice")
+    return values
+
+
+def load(path: str | Path) -> Params:
+    """Read and check a params.yaml; the UserError names the file, the key path and the remedy."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise explain(error, path, "cannot read") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not plain YAML: {' '.join(str(error).split())}") from error
+    return parse(content, str(path))
+
+
+def parse(content: object, source: str = "params.yaml") -> Params:
+    """Check the content of a params.yaml."""
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_explain(error, content)}") from error
+
+
+def _explain(error: ValidationError, content: object) -> str:
+    """The first problem as one line: key path, what is wrong, nearest valid name."""
+    problems = error.errors()
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    path = ".".join(str(part) for part in first["loc"])
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        valid = list(_block_at(first["loc"][:-1]).model_fields)
+        return f"{path}: unknown key{nearest(str(first['loc'][-1]), valid)}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = first.get("input")
+    shown = (
+        f", not {given!r}"
+        if isinstance(given, str | int | float) and repr(given) not in message
+        else ""
+    )
+    return f"{path}: {message}{shown}{more}" if path else f"{message}{more}"
+
+
+def _block_at(location: tuple[int | str, ...]) -> type[Block]:
+    """The class that describes the block at a key path."""
+    block: type[Block] = Params
+    parts = list(location)
+    while parts:
+        key = str(parts.pop(0))
+        if (block, key) == (Params, "studies"):
+            block, parts = Study, parts[1:]
+        elif (block, key) == (Study, "classes"):
+            block, parts = Selector, parts[1:]
+        else:
+            block = block.model_fields[key].annotation  # type: ignore[assignment]
+    return block
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of params.yaml, for editors."""
+    return Params.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+if __name__ == "__main__":  # python -m depthbias.config > docs/params.schema.json
+    print(json.dumps(schema(), indent=1))
