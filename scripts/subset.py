@@ -1,0 +1,50 @@
+"""Draw a training subset with exact class proportions from the pool of a split."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from depthbias.errors import run
+from depthbias.files import fingerprint, read_json, write_json
+from depthbias.subsets import class_proportions, draw_subset
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--split", required=True, type=Path, help="split of a data set (.json)")
+    parser.add_argument("--ratio", required=True, help="percentages like 90-10, or natural")
+    parser.add_argument("--size", required=True, type=int, help="images")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--output", required=True, type=Path)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    split = read_json(args.split)
+    classes = split["classes"]
+    proportions = class_proportions(args.ratio, classes, split["population"])
+    rows = np.concatenate([split["pool"][name] for name in classes])
+    names = np.repeat(classes, [len(split["pool"][name]) for name in classes])
+    order = np.argsort(rows)
+    chosen = order[draw_subset(names[order], proportions, args.size, args.seed)]
+    counts = [np.count_nonzero(names[chosen] == name) for name in classes]
+    write_json(
+        args.output,
+        {
+            "ratio": args.ratio,
+            "seed": args.seed,
+            "classes": classes,
+            "indices": rows[chosen],
+            "labels": [classes.index(name) for name in names[chosen]],
+            "counts": counts,
+            "proportions": [count / args.size for count in counts],
+            "size": args.size,
+            "provenance": {"split": fingerprint(args.split), "images": split["images"]},
+        },
+    )
+
+
+if __name__ == "__main__":
+    run(main)
