@@ -1,0 +1,74 @@
+"""Training objectives: DDPM's noise prediction and EDM's preconditioned denoising.
+
+A network is a callable F(x, t) -> tensor like x, with x [N, C, H, W] and t [N]; images are in [-1,
+1]. Random numbers are drawn on the device of the images from the generator given.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Objective = Literal["ddpm", "edm"]
+Network = Callable[[Tensor, Tensor], Tensor]
+
+STEPS = 1000
+BETA_START, BETA_END = 1e-4, 0.02
+SIGMA_LOG_MEAN, SIGMA_LOG_STD = -1.2, 1.2
+
+
+def alpha_bars() -> Tensor:
+    """abar_t, t = 0..999, float64 [1000]: products of 1 - beta_t (arXiv 2006.11239, section 4)."""
+    betas = torch.linspace(BETA_START, BETA_END, STEPS, dtype=torch.float64)
+    return torch.cumprod(1 - betas, 0)
+
+
+def ddpm_loss(network: Network, images: Tensor, bars: Tensor, generator: torch.Generator) -> Tensor:
+    """E |e - F(sqrt(abar_t) x + sqrt(1 - abar_t) e, t)|^2 (arXiv 2006.11239, eq. 14).
+
+    The mean over batch and pixels; bars: `alpha_bars()` on the device of the images; t is uniform.
+    """
+    n = images.shape[0]
+    t = torch.randint(0, len(bars), (n,), generator=generator, device=images.device)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    bar = bars.to(images.dtype)[t].view(n, 1, 1, 1)
+    predicted = network(bar.sqrt() * images + (1 - bar).sqrt() * noise, t)
+    return torch.nn.functional.mse_loss(predicted.float(), noise)
+
+
+def edm_denoise(network: Network, x: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
+    """D(x; s) = c_skip x + c_out F(c_in x, ln(s)/4) (arXiv 2206.00364, eq. 7 and table 1).
+
+    x: [N, C, H, W], sigma: [N] > 0, sigma_data: standard deviation of the training images.
+    """
+    s = sigma.to(x.dtype).view(-1, 1, 1, 1)
+    total = s.square() + sigma_data**2
+    c_skip, c_out, c_in = sigma_data**2 / total, s * sigma_data / total.sqrt(), total.rsqrt()
+    return c_skip * x + c_out * network(c_in * x, sigma.to(x.dtype).log() / 4).to(x.dtype)
+
+
+def edm_loss(
+    network: Network, images: Tensor, sigma_data: float, generator: torch.Generator
+) -> Tensor:
+    """E w(s) |D(x + s e; s) - x|^2, w = (s^2 + sd^2)/(s sd)^2, ln s ~ N(-1.2, 1.2^2).
+
+    The mean over batch and pixels (arXiv 2206.00364, eq. 8 and table 1).
+    """
+    n = images.shape[0]
+    z = torch.randn(n, generator=generator, device=images.device)
+    sigma = (z * SIGMA_LOG_STD + SIGMA_LOG_MEAN).exp()
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    s = sigma.view(n, 1, 1, 1)
+    weight = (s.square() + sigma_data**2) / (s * sigma_data).square()
+    denoised = edm_denoise(network, images + s * noise, sigma, sigma_data)
+    return (weight * (denoised - images).square()).mean()
+
+
+def measure_sigma_data(images: Tensor) -> float:
+    """Standard deviation, in [-1, 1] scale, of all pixels of uint8 images; 1 if all are equal."""
+    counts = torch.bincount(images.flatten(), minlength=256).double()  # exact, and needs no copy
+    levels, shares = torch.arange(256, dtype=torch.float64) / 127.5 - 1, counts / counts.sum()
+    variance = float((shares * (levels - (shares * levels).sum()).square()).sum())
+    return math.sqrt(variance) if variance > 0 else 1.0
