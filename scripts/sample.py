@@ -1,0 +1,111 @@
+"""Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depthbias.devices import lease
+from depthbias.errors import UserError, run
+from depthbias.files import write_npz
+from depthbias.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="weights (.safetensors)")
+    add("--meta", type=Path, required=True, help="their description (.json)")
+    add("--sampler", choices=["ddim", "ddpm", "dpmpp", "heun"], required=True)
+    add(
+        "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
+    )
+    add("--count", type=positive, required=True, help="number of images")
+    add("--noise-seed", type=int, required=True, help="0 or more")
+    add("--batch-size", type=positive, required=True)
+    add("--threads", type=positive, default=1, help="CPU threads")
+    add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
+    add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
+    args = parser.parse_args()
+    if args.noise_seed < 0:
+        parser.error("--noise-seed must be 0 or more")
+    try:
+        json.loads(args.run)
+    except ValueError as error:
+        parser.error(f"--run is not JSON: {error}")
+    return args
+
+
+def draw(args: argparse.Namespace, model: Any, meta: dict[str, Any]) -> "np.ndarray":
+    """uint8 [count, S, S, C]."""
+    import numpy as np
+
+    from depthbias.denoisers import UNetDenoiser
+    from depthbias.precision import choose_device
+    from depthbias.sampling import fast_layout, noise_levels, sample
+
+    size, device = meta["size"], choose_device()
+    model.to(device=device, memory_format=fast_layout(size, device))
+    try:
+        denoiser = UNetDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+        sigmas = noise_levels(meta["objective"], args.steps)
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
+        ) from error
+    images = np.empty((args.count, size, size, meta["channels"]), dtype=np.uint8)
+    with Progress(args.count, f"sampling {meta['unet']}, {args.sampler}-{args.steps}") as progress:
+        for first in range(0, args.count, args.batch_size):
+            part = slice(first, min(first + args.batch_size, args.count))
+            images[part] = sample(
+                denoiser,
+                args.sampler,
+                sigmas,
+                noise_seed=args.noise_seed,
+                indices=range(part.start, part.stop),
+                shape=(meta["channels"], size, size),
+                device=device,
+                progress=lambda share, of=part: progress.update(
+                    of.start + round(share * (of.stop - of.start))
+                ),
+            )
+    return images
+
+
+def main() -> None:
+    args = parse()
+    with lease() as leased:
+        import numpy as np
+        import torch
+
+        from depthbias.checkpoints import load_model
+
+        print(leased, file=sys.stderr, flush=True)
+        torch.set_num_threads(args.threads)
+        model, meta = load_model(args.model, args.meta)
+        try:
+            images = draw(args, model, meta)
+        except FloatingPointError as error:
+            raise UserError(f"{args.model}: {error}: train the model again") from error
+    samples = {
+        "images": images,
+        "indices": np.arange(args.count),
+        "noise_seed": np.int64(args.noise_seed),
+        "run": args.run,
+    }
+    write_npz(args.output, samples)
+
+
+if __name__ == "__main__":
+    run(main)
