@@ -1,0 +1,127 @@
+"""How often do the intervals cover? The simulations behind docs/statistics.md.
+
+`python tests/coverage_study.py` prints the tables (a few minutes); the tests run small cases of the
+same functions.
+"""
+
+import sys
+
+import numpy as np
+from scipy.special import expit, logit
+
+from depthbias.amplification import depth_trend
+from depthbias.bias import Instrument, log_odds
+from depthbias.estimates import from_draws, over_seeds, share_over_seeds
+
+CLASSES = ["major", "minor"]
+
+
+def covers(estimate, truth):
+    return estimate.lower <= truth <= estimate.upper
+
+
+def calibrated(rng, error, images, draws):
+    """A classifier wrong with probability `error`, measured on `images` real images a class."""
+    wrong = rng.binomial(images, error, 2)
+    confusion = np.array([[images - wrong[0], wrong[1]], [wrong[0], images - wrong[1]]])
+    return Instrument(CLASSES, confusion, draws)
+
+
+def classified(rng, share, error, n):
+    """Counts [major, minor] among n images with this true share of the minority."""
+    minor = rng.binomial(n, share * (1 - error) + (1 - share) * error)
+    return np.array([n - minor, minor])
+
+
+def coverage_of_run(share, n, error, images, replicates, draws=1000):
+    """Coverage of the corrected share of one run."""
+    rng = np.random.default_rng(0)
+    hits = 0
+    for replicate in range(replicates):
+        instrument = calibrated(rng, error, images, draws)
+        values, _, drawn = instrument.correct(classified(rng, share, error, n), str(replicate))
+        hits += covers(from_draws(values[1], drawn[:, 1], n), share)
+    return hits / replicates
+
+
+def coverage_over_seeds(seeds, spread, n, error, images, replicates, share=0.1, draws=400):
+    """{interval: coverage} of the mean share and log-odds over seeds whose logits vary by `spread`.
+
+    "share" and "shift" are the intervals that are shipped; "percentile share" and "percentile
+    shift" those of the plain hierarchical bootstrap (seeds, images and confusion matrix resampled,
+    2.5 % and 97.5 % points).
+    """
+    rng = np.random.default_rng(0)
+    mean_share = expit(logit(share) + spread * np.random.default_rng(1).normal(size=10**6)).mean()
+    hits = dict.fromkeys(("share", "shift", "percentile share", "percentile shift"), 0)
+    for replicate in range(replicates):
+        instrument = calibrated(rng, error, images, draws)
+        values, drawn = np.empty(seeds), np.empty((seeds, draws))
+        for seed, true in enumerate(expit(logit(share) + spread * rng.normal(size=seeds))):
+            counts = classified(rng, true, error, n)
+            found, _, resampled = instrument.correct(counts, str(replicate), str(seed))
+            values[seed], drawn[seed] = found[1], resampled[:, 1]
+        odds, drawn_odds = log_odds(values, n), log_odds(drawn, n)
+        hits["share"] += covers(share_over_seeds(values, drawn, n * seeds), mean_share)
+        hits["shift"] += covers(over_seeds(odds, drawn_odds, n), logit(share))
+        chosen = rng.integers(seeds, size=(seeds, draws))
+        for name, own, truth in (("share", drawn, mean_share), ("shift", drawn_odds, logit(share))):
+            lower, upper = np.quantile(np.take_along_axis(own, chosen, 0).mean(0), [0.025, 0.975])
+            hits[f"percentile {name}"] += lower <= truth <= upper
+    return {name: count / replicates for name, count in hits.items()}
+
+
+def coverage_of_trend(depths, seeds, spread, uneven, replicates, n=2000):
+    """{interval: coverage} of the slope over depth; `uneven`: spread 0.3 to 1.7 times, by depth.
+
+    "shipped", and "cluster-robust" as statsmodels makes it with clusters of one run (normal
+    quantiles).
+    """
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.array(depths, dtype=float), seeds)
+    each = spread * (0.3 + 1.4 * (x - x.min()) / np.ptp(x) if uneven else np.ones(len(x)))
+    trained, sizes = np.full(len(x), 0.9), np.full(len(x), n)
+    hits = dict.fromkeys(("shipped", "cluster-robust"), 0)
+    for _ in range(replicates):
+        slope = 0.2
+        true = expit(logit(0.9) + slope * (x - x.mean()) + each * rng.normal(size=len(x)))
+        shares = rng.binomial(n, true) / n
+        still = np.tile(shares, (2, 1))
+        hits["shipped"] += covers(depth_trend(x, trained, shares, still, sizes), slope)
+        counts = n * np.stack([shares, 1 - shares], axis=1)
+        design = np.stack([np.ones(len(x)), x], axis=1)
+        groups = {"groups": np.arange(len(x))}
+        fit = GLM(counts, design, family=Binomial()).fit(cov_type="cluster", cov_kwds=groups)
+        lower, upper = fit.conf_int()[1]
+        hits["cluster-robust"] += lower <= slope <= upper
+    return {name: count / replicates for name, count in hits.items()}
+
+
+def main():
+    replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    print("one run: images, calibration images a class, error: coverage at p = 0.02, 0.1, 0.4")
+    for n in (500, 10_000):
+        for images in (27, 100, 500):
+            for error in (0.002, 0.01, 0.03):
+                cells = [coverage_of_run(p, n, error, images, replicates) for p in (0.02, 0.1, 0.4)]
+                print(n, images, error, *(f"{100 * cell:.1f}" for cell in cells), flush=True)
+    print("over seeds: seeds, spread, images, calibration images a class, error")
+    for case in ((500, 0.003, 27), (500, 0.01, 500), (10_000, 0.01, 500)):
+        for seeds in (2, 3, 5, 10):
+            for spread in (0.1, 0.3, 0.6):
+                found = coverage_over_seeds(seeds, spread, *case, replicates)
+                cells = (f"{name} {100 * value:.1f}" for name, value in found.items())
+                print(seeds, spread, *case, *cells, flush=True)
+    print("trend: depths, seeds, spread, uneven")
+    for depths, seeds in (((2, 3, 4), 2), ((2, 3, 4), 3), ((2, 3, 4, 5), 2), ((2, 3, 4, 5, 6), 5)):
+        for spread, uneven in ((0.1, False), (0.3, False), (0.3, True)):
+            found = coverage_of_trend(depths, seeds, spread, uneven, replicates)
+            cells = (f"{name} {100 * value:.1f}" for name, value in found.items())
+            print(depths, seeds, spread, uneven, *cells, flush=True)
+
+
+if __name__ == "__main__":
+    main()
