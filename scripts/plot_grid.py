@@ -1,0 +1,31 @@
+"""Plot the first images that every U-Net generates from the same noise."""
+
+import argparse
+from pathlib import Path
+
+from depthbias.errors import run
+from depthbias.generations import read_generated
+from depthbias.image_figures import plot_grid
+from depthbias.style import save
+
+COLUMNS = 10
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--classes", type=Path, nargs="+", required=True, metavar="NPZ", help="from classify.py")
+    add("--samples", type=Path, nargs="+", required=True, metavar="NPZ", help="one ratio and seed")
+    add("--decidable", type=float, default=0.9, help="class probability below which ? is shown")
+    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    models = read_generated(arguments.samples, arguments.classes)
+    save(plot_grid(models, COLUMNS, arguments.decidable), arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)

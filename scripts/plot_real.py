@@ -1,0 +1,42 @@
+"""Plot training images of every class and, under them, images that every U-Net generated."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from depthbias.errors import UserError, run
+from depthbias.files import map_npz, read_json
+from depthbias.generations import read_generated
+from depthbias.image_figures import plot_real
+from depthbias.style import save
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--images", type=Path, required=True, help="prepared images (.npz)")
+    add("--subset", type=Path, required=True, help="the rows that were trained on (.json)")
+    add("--samples", type=Path, nargs="+", required=True, metavar="NPZ", help="one ratio and seed")
+    add("--classes", type=Path, nargs="+", required=True, metavar="NPZ", help="from classify.py")
+    add("--decidable", type=float, default=0.9, help="class probability below which ? is shown")
+    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    models = read_generated(arguments.samples, arguments.classes)
+    subset = read_json(arguments.subset)
+    if tuple(subset["classes"]) != models[0].classes:
+        raise UserError(f"{arguments.subset}: its classes are not {', '.join(models[0].classes)}")
+    images = map_npz(arguments.images, "images")
+    labels = np.array(subset["labels"])
+    first = np.concatenate([np.flatnonzero(labels == k)[:12] for k in np.unique(labels)])
+    real = images[np.array(subset["indices"])[first]]
+    figure = plot_real(real, labels[first], models, arguments.decidable)
+    save(figure, arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)
