@@ -1,0 +1,57 @@
+# depthbias: bias amplification, memorisation and structure of diffusion models against depth.
+#
+#   snakemake --cores all                        the active studies of params.yaml
+#   snakemake --cores all --resources gpu=3      the same, at most three GPU jobs at a time
+#   snakemake --cores all mnist-small            one study; also data_X, train_X, sample_X, evaluate_X, figures_X
+#
+# The way of the data: params.yaml -> rule -> script -> library -> one file -> next rule.
+#   workflow/rules/common.smk    every path, and look-ups in the configuration
+#   workflow/rules/data.smk      prepare, split, subset
+#   workflow/rules/train.smk     train, export
+#   workflow/rules/sample.smk    sample
+#   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize
+#   workflow/rules/figures.smk   plot_*, write_tables, write_architectures
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+
+configfile: "params.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [targets("figures", study) for study in ACTIVE],
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+# Every study, and every phase of it, is a target by name whether active or not.
+for study in STUDIES:
+
+    rule:
+        name:
+            study
+        input:
+            targets("figures", study),
+
+    for phase in PHASES:
+
+        rule:
+            name:
+                f"{phase}_{study}"
+            input:
+                targets(phase, study),

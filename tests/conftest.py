@@ -1,0 +1,100 @@
+"""A tiny real study in a copy of the checkout, run once and shared by the workflow tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+
+TINY = {
+    "active": ["tiny"],
+    "studies": {
+        "tiny": {
+            "data": {
+                "dataset": "digits",
+                "raw": "",
+                "labels": "",
+                "size": 8,
+                "channels": 1,
+                "heldout": 54,
+                "seed": 0,
+            },
+            "classes": {"six": {"any": ["6"]}, "nine": {"any": ["9"]}},
+            "ratios": ["90-10", "60-40"],
+            "subset_size": 40,
+            "unets": ["depth2", "depth3"],
+            "width": 0.5,
+            "seeds": [0, 1],
+            "training": {
+                "objective": "ddpm",
+                "budget": 640,
+                "batch_size": 32,
+                "learning_rate": 0.002,
+                "warmup": 64,
+                "weight_decay": 0.01,
+                "clip": 1.0,
+                "ema_halflife": 100,
+                "precision": "auto",
+                "log_every": 160,
+            },
+            "sampling": {
+                "samplers": ["ddim-4"],
+                "images": 40,
+                "noise_seed": 0,
+                "batch_size": 40,
+            },
+            "classifier": {
+                "budget": 8000,
+                "batch_size": 64,
+                "learning_rate": 0.002,
+                "seed": 0,
+                "threshold": 0.9,
+            },
+            "bias": {"decidable": 0.9, "bootstrap": 200},
+        }
+    },
+}
+
+
+def snakemake(folder, *arguments, timeout=300, **environment):
+    """Run Snakemake in `folder`; returns the completed process with stdout and stderr together."""
+    return subprocess.run(
+        [*SNAKEMAKE, "--nocolor", *arguments],
+        cwd=folder,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def copy_checkout(folder, params=TINY):
+    """The files of the project that a run needs, with other parameters, in a new folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("Snakefile", "environment.yml", "depthbias", "scripts", "workflow"):
+        source = ROOT / name
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy2(source, folder / name)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A finished tiny study: treat as read-only, copy it to change it."""
+    folder = copy_checkout(tmp_path_factory.mktemp("tiny") / "checkout")
+    done = snakemake(folder, "--cores", "2")
+    assert done.returncode == 0, done.stdout[-4000:]
+    return folder

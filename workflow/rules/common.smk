@@ -1,0 +1,133 @@
+# Every path of the workflow, and look-ups in the configuration. No rules.
+
+import json
+import re
+import shlex
+import sys
+from types import SimpleNamespace
+
+sys.path[:0] = [workflow.basedir, f"{workflow.basedir}/workflow"]
+
+import depthbias.config
+from code_inputs import modules, use_checkout
+from depthbias.errors import UserError
+
+use_checkout(workflow.basedir)
+
+try:
+    PARAMS = depthbias.config.parse(dict(config), "params.yaml")
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+STUDIES = PARAMS.studies
+ACTIVE = PARAMS.active
+PHASES = ["data", "train", "sample", "evaluate", "figures"]
+
+
+wildcard_constraints:
+    study="|".join(map(re.escape, STUDIES)),
+    ratio=r"natural|[\d.]+(-[\d.]+)+",
+    unet=r"[a-z0-9-]+",
+    seed=r"\d+",
+    sampler=r"[a-z]+-\d+",
+
+
+# Paths. {study}, {ratio}, {unet}, {seed} and {sampler} are the only wildcards.
+
+IMAGES = "data/{study}/images.npz"
+SPLIT = "data/{study}/split.json"
+SUBSET = "data/{study}/{ratio}/seed{seed}.json"
+RUN = "results/{study}/{ratio}/{unet}/seed{seed}"
+MODEL = f"{RUN}/model.safetensors"
+MODEL_META = f"{RUN}/model.json"
+TRAIN_LOG = f"{RUN}/train.csv"
+SAMPLES = f"{RUN}/samples-{{sampler}}.npz"
+CLASSES = f"{RUN}/classes-{{sampler}}.npz"
+CLASSIFIER = "results/{study}/classifier.safetensors"
+CLASSIFIER_META = "results/{study}/classifier.json"
+CONTROL = "results/{study}/control.npz"
+BIAS = "results/{study}/bias.csv"
+SUMMARY = "results/{study}/summary.csv"
+FIGURES = "results/{study}/figures"
+TABLES = "results/{study}/tables"
+
+
+# Look-ups
+
+
+def study_of(wildcards):
+    return STUDIES[wildcards.study]
+
+
+def flags(block):
+    """A block of the configuration as command-line flags, in the order of its keys."""
+    return " ".join(
+        f"--{key.replace('_', '-')} {shlex.quote(str(value))}"
+        for key, value in dict(block).items()
+    )
+
+
+def of_study(path, wildcards, **narrowed):
+    """All files of a path template for one study; `narrowed` fixes some wildcards (sampler: the main one)."""
+    study = study_of(wildcards)
+    values = {
+        "ratio": study.ratios,
+        "unet": study.unets,
+        "seed": study.seeds,
+        "sampler": study.sampling.samplers,
+    }
+    values.update({key: [value] for key, value in narrowed.items()})
+    used = {key: value for key, value in values.items() if f"{{{key}}}" in path}
+    return expand(path, study=wildcards.study, **used)
+
+
+def first_seed(path, wildcards, **narrowed):
+    """As of_study, for the first seed and the main sampler: what the image figures show."""
+    study = study_of(wildcards)
+    return of_study(
+        path,
+        wildcards,
+        seed=study.seeds[0],
+        sampler=study.sampling.samplers[0],
+        **narrowed,
+    )
+
+
+def figure(name, caption, category, **labels):
+    """The two files of a figure; the PNG goes into the report."""
+    return {
+        "svg": f"{FIGURES}/{name}.svg",
+        "png": report(
+            f"{FIGURES}/{name}.png",
+            caption=f"../report/{caption}.rst",
+            category=category,
+            labels={"study": "{study}", **labels},
+        ),
+    }
+
+
+def figures(study):
+    """The figures and tables of a study."""
+    names = ["proportions", "kappa", "losses", "real"]
+    names += [f"grid-{ratio}" for ratio in STUDIES[study].ratios]
+    made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
+    return [
+        *made,
+        *expand(
+            f"{TABLES}/{{name}}.html",
+            study=study,
+            name=["proportions", "architectures"],
+        ),
+    ]
+
+
+def targets(phase, study):
+    """The files that a phase of a study makes."""
+    wildcards = SimpleNamespace(study=study)
+    return {
+        "data": lambda: of_study(SUBSET, wildcards),
+        "train": lambda: of_study(MODEL, wildcards),
+        "sample": lambda: of_study(SAMPLES, wildcards),
+        "evaluate": lambda: expand(SUMMARY, study=study),
+        "figures": lambda: [*expand(SUMMARY, study=study), *figures(study)],
+    }[phase]()

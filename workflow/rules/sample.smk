@@ -1,0 +1,32 @@
+# Input: trained weights. Output: samples-<sampler>-<steps>.npz beside them: generated images, image i of every model
+# from the same noise.
+
+
+rule sample:
+    input:
+        script="scripts/sample.py",
+        code=modules("sample"),
+        model=MODEL,
+        meta=MODEL_META,
+    output:
+        SAMPLES,
+    log:
+        "logs/sample/{study}/{ratio}/{unet}/seed{seed}/{sampler}.log",
+    benchmark:
+        "logs/benchmarks/sample/{study}/{ratio}/{unet}/seed{seed}/{sampler}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        sampler=lambda w: w.sampler.split("-")[0],
+        steps=lambda w: w.sampler.split("-")[1],
+        images=lambda w: study_of(w).sampling.images,
+        noise_seed=lambda w: study_of(w).sampling.noise_seed,
+        batch_size=lambda w: study_of(w).sampling.batch_size,
+        run=lambda w: json.dumps(dict(w.items())),
+    shell:
+        "python {input.script} --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
+        " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
+        " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output:q} &> {log:q}"

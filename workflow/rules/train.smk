@@ -1,0 +1,30 @@
+# Input: data/<study>/ images and subset. Output: results/<study>/<ratio>/<unet>/seed<k>/: EMA weights (safetensors),
+# their description (JSON) and the training log (CSV).
+
+
+rule train:
+    input:
+        script="scripts/train.py",
+        code=modules("train"),
+        images=IMAGES,
+        subset=SUBSET,
+    output:
+        model=MODEL,
+        meta=MODEL_META,
+        log=TRAIN_LOG,
+    log:
+        "logs/train/{study}/{ratio}/{unet}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/train/{study}/{ratio}/{unet}/seed{seed}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        width=lambda w: study_of(w).width,
+        training=lambda w: flags(study_of(w).training),
+    shell:
+        "python {input.script} --images {input.images:q} --subset {input.subset:q} --unet {wildcards.unet}"
+        " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
+        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} &> {log:q}"
