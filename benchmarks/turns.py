@@ -46,7 +46,8 @@ HEADINGS = [
 
 
 def rate(images_per_second: float) -> str:
-    return f"{images_per_second:,.0f}" if images_per_second >= 10 else f"{images_per_second:.2g}"
+    """Three digits."""
+    return f"{images_per_second:,.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
 
 
 def table(rows: list[Row]) -> str:
