@@ -1,6 +1,7 @@
 """Print the table of paired speed measurements; --write also puts it into docs/benchmarks.md."""
 
 import argparse
+import os
 import platform
 import sys
 from functools import partial
@@ -30,7 +31,8 @@ def machine(device: torch.device) -> str:
     return (
         f"Measured on {gpu}{cpu}, threads: {torch.get_num_threads()}; "
         f"Python {platform.python_version()}, torch {torch.__version__}, "
-        f"diffusers {diffusers.__version__}, numpy {np.__version__}."
+        f"diffusers {diffusers.__version__}, numpy {np.__version__}; "
+        f"load when it started: {os.getloadavg()[0]:.1f}."
     )
 
 
@@ -59,11 +61,11 @@ def main() -> None:
     device = choose_device()
     if device.type == "cpu":
         torch.set_num_threads(1)  # as the workflow's jobs, of which every core runs one
-    rows = []
+    where, rows = machine(device), []
     for measure in measurements(device):
         print(f"{measure.func.__module__} {measure.args[0]} ...", file=sys.stderr, flush=True)
         rows.append(measure())
-    text = f"{table(rows)}\n\n{machine(device)}\n"
+    text = f"{table(rows)}\n\n{where}\n"
     print(text)
     if args.write:
         before, mark, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
