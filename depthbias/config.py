@@ -186,7 +186,7 @@ class Study(Block):
             if ratio != "natural" and parts != len(self.classes):
                 raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
         for name in self.unets:
-            _check(check_size, name, self.data.size)
+            _check(check_size, name, self.data.size, key="unets: ")
         if self.training.objective == "edm" and any(
             s.startswith("ddpm") for s in self.sampling.samplers
         ):
@@ -218,12 +218,12 @@ def nearest(name: str, valid: Mapping[str, Any] | list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(valid)}"
 
 
-def _check(function: Any, *arguments: Any) -> None:
-    """Call a check of the library; pydantic adds the key path to its UserError."""
+def _check(function: Any, *arguments: Any, key: str = "") -> None:
+    """Call a check of the library; pydantic adds the key path of the block to its UserError."""
     try:
         function(*arguments)
     except UserError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"{key}{error}") from error
 
 
 def _check_ratio(ratio: str) -> None:
@@ -274,6 +274,9 @@ def _explain(error: ValidationError, content: object) -> str:
         valid = list(_block_at(first["loc"][:-1]).model_fields)
         return f"{path}: unknown key{nearest(str(first['loc'][-1]), valid)}{more}"
     message = first["msg"].removeprefix("Value error, ")
+    key, _, rest = message.partition(": ")
+    if rest and re.fullmatch(r"[a-z_.]+", key):  # a block's own check names the key in it
+        path, message = f"{path}.{key}".lstrip("."), rest
     message = message[0].lower() + message[1:]
     given = first.get("input")
     shown = (

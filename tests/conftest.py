@@ -87,6 +87,7 @@ def copy_checkout(folder, params=TINY):
             shutil.copytree(source, folder / name, ignore=ignore)
         else:
             shutil.copy2(source, folder / name)
+    (folder / "profiles").symlink_to("workflow/profiles")
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return folder
 
