@@ -7,9 +7,10 @@
 # The way of the data: params.yaml -> rule -> script -> library -> one file -> next rule.
 #   workflow/rules/common.smk    every path, and look-ups in the configuration
 #   workflow/rules/data.smk      prepare, split, subset
-#   workflow/rules/train.smk     train, export
+#   workflow/rules/train.smk     train
 #   workflow/rules/sample.smk    sample
 #   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize
+#   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
 #   workflow/rules/figures.smk   plot_*, write_tables, write_architectures
 
 from snakemake.utils import min_version
@@ -36,6 +37,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/neighbors.smk"
 include: "workflow/rules/figures.smk"
 
 

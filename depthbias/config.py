@@ -136,6 +136,50 @@ class Bias(Block):
     )
 
 
+# The registry is depthbias.embeddings.EMBEDDINGS, which needs torch; a test compares the names.
+EmbeddingName = Literal[
+    "pixels", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception", "sscd", "classifier"
+]
+BackboneName = Literal["lpips-alex", "lpips-vgg", "lpips-squeeze", "classifier"]
+
+
+class Diversity(Block):
+    """How different the images of a model are."""
+
+    backbone: BackboneName = Field(
+        description="network of the perceptual distance; classifier: the study's own (not LPIPS)"
+    )
+
+
+class Neighbors(Block):
+    """How near generated images are to the training images."""
+
+    embeddings: list[EmbeddingName] = Field(
+        min_length=1, description="what nearness is measured in; the first one shows the pairs"
+    )
+    k: list[PositiveInt] = Field(min_length=1, description="neighbours to report, ascending")
+    copies: dict[EmbeddingName, Fraction] = Field(
+        default={},
+        description="cosine above which images count as copies (GL and RP scores), by embedding",
+    )
+
+    @field_validator("embeddings", "k")
+    @classmethod
+    def _unique(cls, value: list[Any]) -> list[Any]:
+        return _refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Neighbors":
+        if sorted(self.k) != self.k:
+            raise ValueError("k: give the numbers in ascending order")
+        for name in self.copies:
+            if name not in self.embeddings:
+                raise ValueError(f"copies: {name!r} is not among the embeddings")
+            if name not in ("inception", "sscd", "classifier"):
+                raise ValueError(f"copies: {name!r} is compared by distances, not by cosines")
+        return self
+
+
 class Study(Block):
     """One data set with its classes, ratios, U-Nets, seeds and budgets."""
 
@@ -154,6 +198,8 @@ class Study(Block):
     sampling: Sampling
     classifier: Classifier
     bias: Bias
+    diversity: Diversity
+    neighbors: Neighbors
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -181,6 +227,10 @@ class Study(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Study":
+        if max(self.neighbors.k) >= self.subset_size:
+            raise ValueError(
+                f"neighbors.k: {max(self.neighbors.k)} needs more than {self.subset_size} images"
+            )
         for ratio in self.ratios:
             parts = len(ratio.split("-"))
             if ratio != "natural" and parts != len(self.classes):

@@ -57,6 +57,12 @@ TINY = {
                 "threshold": 0.9,
             },
             "bias": {"decidable": 0.9, "bootstrap": 200},
+            "diversity": {"backbone": "classifier"},
+            "neighbors": {
+                "embeddings": ["pixels", "classifier"],
+                "k": [1, 5],
+                "copies": {"classifier": 0.99},
+            },
         }
     },
 }

@@ -3,11 +3,12 @@
 import copy
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
-from depthbias.config import load, parse, schema
+from depthbias.config import EmbeddingName, load, parse, schema
 from depthbias.errors import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +63,9 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.unets", ["depth6"], ["studies.digits.unets: depth6", "8x8"]),
         ("studies.digits.classes", {"a/b": {"any": ["6"]}, "c": {"any": ["9"]}}, ["a/b"]),
         ("studies.digits.classes.six", {}, ["selects nothing"]),
+        ("studies.digits.neighbors.k", [5, 1], ["neighbors.k", "ascending"]),
+        ("studies.digits.neighbors.k", [1, 140], ["studies.digits.neighbors.k", "140"]),
+        ("studies.digits.neighbors.copies", {"sscd": 0.6}, ["copies", "'sscd'"]),
         ("studies.digits.subset_size", 0, ["studies.digits.subset_size", "greater than 0"]),
         ("studies.digits.training.objective", "score", ["objective", "'ddpm' or 'edm'"]),
         ("studies.digits.training.objective", "edm", []),
@@ -81,6 +85,12 @@ def test_bad_values_are_refused_in_one_line(path, value, words):
     assert message.startswith("params.yaml: ") and "\n" not in message
     for word in words:
         assert word in message, message
+
+
+def test_embeddings_are_those_of_the_registry():
+    from depthbias.embeddings import EMBEDDINGS
+
+    assert set(get_args(EmbeddingName)) == set(EMBEDDINGS)
 
 
 def test_ancestral_sampling_needs_the_ddpm_objective():

@@ -45,7 +45,8 @@ def test_tiny_study_makes_every_artefact(tiny):
         assert (run / name).is_file()
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
-    for name in ("proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"):
+    names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
+    for name in [*names, "diversity", "neighbors", "pairs-90-10", "pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
     assert "depth3" in (tiny / RESULTS / "tables/proportions.md").read_text()
@@ -60,6 +61,7 @@ def test_tiny_summary_holds_runs_aggregates_and_control(tiny):
     assert (raw.lower <= raw.value).all() and (raw.value <= raw.upper).all()
     sums = runs.groupby(["ratio", "unet", "seed"]).value.sum()
     assert np.allclose(sums, 1)
+    assert set(summary.metric) >= {"lpips:classifier", "nn_distance:pixels", "gl_score:classifier"}
     assert set(summary[summary.seed == "all"].metric) >= {
         "share_corrected",
         "log_odds_shift",
@@ -153,7 +155,11 @@ LIGHT = [
     "plot_losses",
     "plot_grid",
     "plot_real",
+    "plot_diversity",
+    "plot_neighbors",
+    "plot_pairs",
     "write_tables",
+    "write_neighbor_table",
 ]
 
 

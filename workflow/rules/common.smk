@@ -47,6 +47,14 @@ CLASSIFIER = "results/{study}/classifier.safetensors"
 CLASSIFIER_META = "results/{study}/classifier.json"
 CONTROL = "results/{study}/control.npz"
 BIAS = "results/{study}/bias.csv"
+EMBEDDED = f"{RUN}/embeddings-{{sampler}}.npz"
+EMBEDDED_REAL = "results/{study}/embeddings.npz"
+DIVERSITY = "results/{study}/diversity.csv"
+DIVERSITY_ABOUT = "results/{study}/diversity.json"
+NEIGHBORS = "results/{study}/neighbors.csv"
+NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
+PAIRS = "results/{study}/pairs.csv"
+REPRODUCIBILITY = "results/{study}/reproducibility.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
@@ -81,6 +89,10 @@ def of_study(path, wildcards, **narrowed):
     return expand(path, study=wildcards.study, **used)
 
 
+def main_sampler(wildcards):
+    return study_of(wildcards).sampling.samplers[0]
+
+
 def first_seed(path, wildcards, **narrowed):
     """As of_study, for the first seed and the main sampler: what the image figures show."""
     study = study_of(wildcards)
@@ -88,7 +100,7 @@ def first_seed(path, wildcards, **narrowed):
         path,
         wildcards,
         seed=study.seeds[0],
-        sampler=study.sampling.samplers[0],
+        sampler=main_sampler(wildcards),
         **narrowed,
     )
 
@@ -108,15 +120,16 @@ def figure(name, caption, category, **labels):
 
 def figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real"]
+    names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
     names += [f"grid-{ratio}" for ratio in STUDIES[study].ratios]
+    names += [f"pairs-{ratio}" for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
     return [
         *made,
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures"],
+            name=["proportions", "architectures", "neighbors"],
         ),
     ]
 

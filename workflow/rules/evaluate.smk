@@ -76,7 +76,7 @@ rule summarize:
     input:
         script="scripts/summarize.py",
         code=modules("summarize"),
-        parts=[BIAS],
+        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY],
     output:
         report(
             SUMMARY,

@@ -1,0 +1,57 @@
+"""Embed the samples of one run: vectors for neighbours, summed distances for diversity."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from depthbias.devices import lease
+from depthbias.embedded import write_embedded
+from depthbias.errors import UserError, run
+from depthbias.files import read_npz
+from depthbias.progress import Progress
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--samples", type=Path, required=True, help="generated images (.npz)")
+    add("--classes", type=Path, required=True, help="what the classifier made of them (.npz)")
+    add("--embeddings", nargs="+", required=True, help="for neighbours, like: pixels classifier")
+    add("--backbone", required=True, help="of the distance for diversity, like: lpips-alex")
+    add("--model", type=Path, required=True, help="weights of the classifier (.safetensors)")
+    add("--meta", type=Path, required=True, help="their description (.json)")
+    add("--threads", type=int, default=1, help="CPU threads")
+    add("--output", type=Path, required=True, help="embedded images to write (.npz)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse()
+    names = ("images", "indices", "noise_seed", "run")
+    images, indices, noise_seed, described = read_npz(args.samples, *names)
+    probabilities, classes = read_npz(args.classes, "probabilities", "classes")
+    if len(probabilities) != len(images):
+        raise UserError(f"{args.classes}: not of the images in {args.samples}: classify them again")
+    labels = probabilities.argmax(axis=1)
+    with lease() as leased:
+        import torch
+
+        from depthbias.classifier import load_classifier
+        from depthbias.embeddings import Embedder, exact_device
+
+        print(f"device: {leased}", file=sys.stderr)
+        torch.set_num_threads(args.threads)
+        classifier = load_classifier(args.model, args.meta)
+        embedder = Embedder(args.embeddings, args.backbone, classifier, exact_device())
+        with Progress(len(images), "embedding") as progress:
+            vectors = embedder.vectors(images, np.arange(len(images)), progress.update)
+        sums = embedder.sums(images, labels, len(classes))
+    others = {"labels": labels, "classes": classes, "sums": sums, "indices": indices}
+    others |= {"noise_seed": noise_seed, "run": described}
+    write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,81 @@
+"""Measure how near generated, held-out and training images are to the training images."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from depthbias.devices import lease
+from depthbias.errors import run
+from depthbias.files import replacing, write_json
+from depthbias.progress import Progress
+from depthbias.tables import write_rows
+
+PAIRS = 8  # nearest pairs of every run that are kept for the figure
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--images", type=Path, required=True, help="prepared images (.npz)")
+    add("--real", type=Path, required=True, help="embedded real images (.npz)")
+    add("--subsets", type=Path, nargs="+", required=True, help="training subsets (.json)")
+    add("--samples", type=Path, nargs="+", required=True, help="generated images (.npz)")
+    add("--embedded", type=Path, nargs="+", required=True, help="the same, embedded (.npz)")
+    add("--embeddings", nargs="+", required=True, help="names, like: pixels classifier")
+    add("--k", type=int, nargs="+", required=True, help="neighbours to report, like: 1 5 10 50")
+    add(
+        "--copies",
+        type=json.loads,
+        required=True,
+        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}',
+    )
+    add("--study", required=True, help="name of the study, for the table")
+    add("--threads", type=int, default=1, help="CPU threads")
+    add("--output", type=Path, required=True, help="table to write (.csv)")
+    add("--pairs", type=Path, required=True, help="nearest pairs to write (.csv)")
+    add("--about", type=Path, required=True, help="what the embeddings are, to write (.json)")
+    args = parser.parse_args()
+    if len(args.samples) != len(args.embedded):
+        parser.error("--samples and --embedded must name the same runs in the same order")
+    if min(args.k) < 1:
+        parser.error("--k must be 1 or more")
+    if not set(args.copies) <= set(args.embeddings):
+        parser.error("--copies: give only names that --embeddings has")
+    return args
+
+
+def main() -> None:
+    args = parse()
+    with lease() as leased:
+        import torch
+
+        from depthbias.closeness import TRENDS, Options, closeness, closest
+        from depthbias.comparisons import Study
+        from depthbias.measured import rows_of
+
+        print(f"device: {leased}", file=sys.stderr)
+        torch.set_num_threads(args.threads)
+        files = args.subsets, args.samples, args.embedded
+        study = Study(args.study, args.images, args.real, *files, args.embeddings)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        options = Options(sorted(args.k), args.copies, device)
+        measured, pairs = [], []
+        with Progress(len(study), "neighbours", "sets of images") as progress:
+            for done, (queries, found, training) in enumerate(study.compare(options)):
+                for one in found:
+                    measured += closeness(queries, one, study.real.classes, options)
+                    if queries.run.sampler:
+                        pairs += closest(queries, one, training, PAIRS)
+                progress.update(done + 1)
+    trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
+    write_rows(args.output, [{"study": args.study, **row} for row in rows_of(measured, trends)])
+    with replacing(args.pairs) as temporary:
+        pd.DataFrame(pairs).to_csv(temporary, index=False, float_format="%.10g")
+    write_json(args.about, {name: study.real.about[name] for name in args.embeddings})
+
+
+if __name__ == "__main__":
+    run(main)

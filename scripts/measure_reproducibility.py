@@ -1,0 +1,42 @@
+"""Measure how often two models of a study make the same image of the same noise."""
+
+import argparse
+import json
+from pathlib import Path
+
+from depthbias.embedded import check_alike, read_run
+from depthbias.errors import run
+from depthbias.measured import rows_of
+from depthbias.reproducibility import reproducibility
+from depthbias.tables import write_rows
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--embedded", type=Path, nargs="+", required=True, help="embedded samples (.npz)")
+    add(
+        "--copies",
+        type=json.loads,
+        required=True,
+        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}',
+    )
+    add("--study", required=True, help="name of the study, for the table")
+    add("--output", type=Path, required=True, help="table to write (.csv)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse()
+    runs = [read_run(path, args.study) for path in args.embedded]
+    check_alike(runs[0], runs)
+    measured = [
+        one
+        for name, threshold in args.copies.items()
+        for one in reproducibility(runs, name, threshold)
+    ]
+    write_rows(args.output, [{"study": args.study, **row} for row in rows_of(measured, [])])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,682 @@
+"""The registry of embeddings, weights files, and the scripts on a made-up study."""
+
+import hashlib
+import http.server
+import json
+import os
+import pickle
+import runpy
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional
+
+from depthbias import embeddings, pretrained
+from depthbias.classifier import Classifier, save_classifier
+from depthbias.datasets import DataSet, write_data_set
+from depthbias.embedded import read_run
+from depthbias.embeddings import BACKBONES, EMBEDDINGS, Embedder, block_outputs, classifier_vectors
+from depthbias.errors import UserError
+from depthbias.files import read_json, read_npz, write_json, write_npz
+from depthbias.images import to_float
+from depthbias.pretrained import Weights, load_script, load_state, read_weights
+from depthbias.tables import KEYS, read_rows
+
+torch.set_num_threads(1)
+CPU = torch.device("cpu")
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def pixels(count, side=8, channels=1, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, side, side, channels), dtype=np.uint8)
+
+
+def untrained(seed=0, channels=1):
+    torch.manual_seed(seed)
+    return Classifier(channels, 8, 2).eval(), {"weights": f"hash-{seed}"}
+
+
+def vectors(name, images, classifier=None):
+    embedder = Embedder([name], "classifier", classifier or untrained(), CPU)
+    return embedder.vectors(images, np.arange(len(images)))[name]
+
+
+def test_every_entry_says_what_it_is():
+    for name, entry in EMBEDDINGS.items():
+        assert entry.transform and entry.origin and entry.metric in ("euclidean", "cosine"), name
+        if entry.weights:
+            assert entry.weights.url.endswith(entry.weights.file)
+            assert len(entry.weights.sha256) in (0, 64)
+            if entry.weights.sha256:  # torchvision writes the first digits into the name
+                assert entry.weights.sha256[:8] in entry.weights.file
+    assert set(BACKBONES) < set(EMBEDDINGS)
+    assert EMBEDDINGS["inception"].dimension == 2048
+    assert EMBEDDINGS["sscd"].dimension == 1024
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UserError, match="embedding 'dino' is none of pixels, lpips-alex"):
+        Embedder(["dino"], "classifier", untrained(), CPU)
+    with pytest.raises(UserError, match="backbone 'pixels' is none of lpips-alex"):
+        Embedder(["pixels"], "pixels", untrained(), CPU)
+
+
+def test_pixels_are_the_images_and_are_not_stored():
+    images = pixels(5, channels=3)
+    embedder = Embedder(["pixels"], "classifier", untrained(channels=3), CPU)
+    assert embedder.vectors(images, np.arange(5)) == {}
+    encoded = embedder._encoders["pixels"](to_float(torch.as_tensor(images)))
+    np.testing.assert_allclose(encoded, images.reshape(5, -1), atol=1e-4)
+
+
+def test_vectors_of_the_classifier_average_the_cosines_of_its_blocks():
+    classifier = untrained()
+    images = pixels(7)
+    found = vectors("classifier", images, classifier)
+    model = classifier[0]
+    with torch.inference_mode():
+        batch = to_float(torch.as_tensor(images))
+        np.testing.assert_allclose(found, classifier_vectors(model, batch), atol=1e-6)
+        first, second = block_outputs(model, batch)
+    assert found.shape == (7, 16 * first.shape[1] + 16 * second.shape[1])
+    coarse = first.unflatten(2, (4, 2)).unflatten(4, (4, 2)).mean(dim=(3, 5)).flatten(1)
+    similar = functional.cosine_similarity(coarse[0], coarse[1], dim=0)
+    similar += functional.cosine_similarity(second[0].flatten(), second[1].flatten(), dim=0)
+    assert found[0] @ found[1] / 2 == pytest.approx(float(similar) / 2, abs=1e-5)
+
+
+def test_only_the_given_rows_are_embedded_in_batches(monkeypatch):
+    images, rows = pixels(20), np.array([3, 4, 9, 17, 19])
+    whole = vectors("classifier", images)
+    monkeypatch.setattr(embeddings, "BATCH", 2)
+    embedder = Embedder(["classifier"], "classifier", untrained(), CPU)
+    done = []
+    found = embedder.vectors(images, rows, done.append)["classifier"]
+    np.testing.assert_allclose(found, whole[rows], atol=1e-6)
+    assert done == [2, 4, 5]
+
+
+def test_inception_gives_what_its_last_pooling_gives(monkeypatch):
+    from torchvision.models import inception_v3
+
+    torch.manual_seed(0)
+    network = inception_v3(weights=None, init_weights=False).eval()
+    monkeypatch.setattr(embeddings, "load_state", lambda weights: network.state_dict())
+    images = pixels(2, channels=1)
+    seen = []
+    network.avgpool.register_forward_hook(lambda module, given, output: seen.append(output))
+    grey = to_float(torch.as_tensor(images))
+    large = functional.interpolate(grey, size=(299, 299), mode="bilinear", antialias=True)
+    with torch.inference_mode():
+        network.transform_input = False  # it takes -1 to 1, which is what images are
+        network(large.repeat(1, 3, 1, 1))
+    found = vectors("inception", images)
+    assert found.shape == (2, 2048)
+    np.testing.assert_allclose(found, seen[0].flatten(1), rtol=1e-4, atol=1e-5)
+
+
+class Means(torch.nn.Module):
+    """As SSCD in its form: images of 320 x 320 to 1024 numbers."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.shape[1:] == (3, 320, 320)
+        return images.mean(dim=(2, 3)).repeat(1, 342)[:, :1024]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of weights."""
+    path = tmp_path / "weights"
+    path.mkdir()
+    monkeypatch.setenv("DEPTHBIAS_WEIGHTS", str(path))
+    return path
+
+
+def test_sscd_normalises_its_input_and_output(folder):
+    path = folder / pretrained.SSCD.file
+    torch.jit.script(Means()).save(str(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(UserError, match=r"no hash of it is published.*sha256sum sscd_disc_large"):
+        vectors("sscd", pixels(1))
+    path.with_name(path.name + ".sha256").write_text(f"{digest}  {path.name}\n")
+    images = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+    images[..., 0], images[..., 2] = 255, 51
+    found = vectors("sscd", images, untrained(channels=3))
+    expected = (np.array([1, 0, 0.2]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(found[0, :3] / found[0, 0], expected / expected[0], rtol=1e-4)
+    assert np.linalg.norm(found[0]) == pytest.approx(1, abs=1e-5)
+    assert found.shape == (1, 1024)
+    embedder = Embedder(["sscd"], "classifier", untrained(), CPU)
+    about = embedder.about((8, 8, 1))["sscd"]
+    assert about["sha256"] == {path.name: digest}
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(UserError, match="the file is damaged, incomplete or another one"):
+        load_script(pretrained.SSCD)
+
+
+def test_the_description_names_transform_dimension_file_hash_and_origin(monkeypatch):
+    network = torch.nn.Module()
+    monkeypatch.setattr(embeddings, "load_lpips", lambda net: network)
+    monkeypatch.setattr(embeddings, "embed", lambda images, backbone: torch.zeros(1, 9))
+    embedder = Embedder(["pixels", "classifier", "lpips-alex"], "lpips-alex", untrained(), CPU)
+    about = embedder.about((8, 8, 1))
+    assert list(about) == ["pixels", "classifier", "lpips-alex", "diversity"]
+    assert [about[name]["dimension"] for name in list(about)[:3]] == [64, 16 * 48, 9]
+    assert about["classifier"]["sha256"] == {"classifier.safetensors": "hash-0"}
+    files = about["diversity"]["sha256"]
+    assert files["alexnet-owt-7be5be79.pth"].startswith("7be5be79")
+    assert files["lpips/v0.1/alex.pth"].startswith("df73285e")  # as the package is published
+    assert "own linear weights" in about["diversity"]["origin"]
+    own = Embedder(["pixels"], "classifier", untrained(), CPU).about((8, 8, 1))["diversity"]
+    assert own["embedding"] == "classifier"
+    assert "not the published LPIPS" in own["origin"]
+
+
+def weights_of(path, content, url=""):
+    digest = hashlib.sha256(content).hexdigest()
+    return Weights(path.name, digest, url or f"http://127.0.0.1:9/{path.name}")
+
+
+def test_a_state_is_read_and_a_wrong_hash_is_refused(folder):
+    path = folder / "net.pth"
+    torch.save({"a": torch.arange(3.0)}, path)
+    weights = weights_of(path, path.read_bytes())
+    torch.testing.assert_close(load_state(weights)["a"], torch.arange(3.0))
+    path.write_bytes(b"something else")
+    with pytest.raises(UserError) as caught:
+        load_state(weights)
+    message = str(caught.value)
+    assert all(part in message for part in (str(path), weights.sha256, weights.url))
+    assert "\n" not in message
+
+
+class Harm:
+    def __reduce__(self):
+        return (os.system, ("touch harmed",))
+
+
+def test_code_in_a_checkpoint_is_not_run_even_with_the_right_hash(folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = folder / "net.pth"
+    torch.save({"a": Harm()}, path)
+    with pytest.raises(UserError, match=r"net.pth: not a checkpoint"):
+        load_state(weights_of(path, path.read_bytes()))
+    path.write_bytes(pickle.dumps(Harm()))
+    with pytest.raises(UserError, match=r"net.pth: not a checkpoint"):
+        load_state(weights_of(path, path.read_bytes()))
+    assert not Path("harmed").exists()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of the files in tmp_path/served; counts what it is asked for."""
+    served = tmp_path / "served"
+    served.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(served))
+
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield served, f"http://127.0.0.1:{running.server_port}", asked
+    running.shutdown()
+    running.server_close()
+
+
+def test_weights_are_downloaded_once_and_checked(folder, server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    served, address, asked = server
+    content = b"the weights" * 1000
+    (served / "net.pth").write_bytes(content)
+    weights = weights_of(folder / "net.pth", content, f"{address}/net.pth")
+    assert read_weights(weights) == content
+    assert read_weights(weights) == content
+    assert asked == ["/net.pth"]
+    other = replace(weights, file="other.pth", sha256="0" * 64)
+    with pytest.raises(UserError, match=r"other.pth \(SHA-256 0{64}\).*failed \(wrong hash\)"):
+        read_weights(other)
+    with pytest.raises(UserError, match=r"failed \(HTTPError\)"):
+        read_weights(replace(other, url=f"{address}/lost.pth"))
+    assert [path.name for path in folder.iterdir()] == ["net.pth"]
+
+
+def test_the_folder_is_that_of_the_environment_or_data_weights(monkeypatch):
+    monkeypatch.setenv("DEPTHBIAS_WEIGHTS", "/elsewhere")
+    assert pretrained.weights_folder() == Path("/elsewhere")
+    monkeypatch.setenv("DEPTHBIAS_WEIGHTS", "")
+    assert pretrained.weights_folder() == Path("data/weights")
+
+
+def test_the_configuration_knows_the_same_names():
+    from typing import get_args
+
+    from depthbias import config
+
+    if not hasattr(config, "Neighbors"):
+        pytest.skip("config.py has no block for neighbours yet")
+    (names,) = get_args(config.Neighbors.model_fields["embeddings"].annotation)
+    assert set(get_args(names)) == set(EMBEDDINGS)
+    assert set(get_args(config.Diversity.model_fields["backbone"].annotation)) == set(BACKBONES)
+
+
+# The scripts, one after the other, on a study of 60 made-up images and 2 x 2 x 2 models.
+
+
+def call(script, *arguments):
+    """Run a script in this process; its SystemExit is the caller's to expect."""
+    before = sys.argv
+    sys.argv = [str(SCRIPTS / script), *map(str, arguments)]
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        sys.argv = before
+
+
+def clusters(labels, rng):
+    """Digits of a kind: class 1 bright at the right, class 0 at the left, with noise."""
+    images = rng.integers(0, 90, (len(labels), 8, 8, 1))
+    images[:, :, 4:] += 150 * labels[:, None, None, None]
+    images[:, :, :4] += 150 * (1 - labels[:, None, None, None])
+    return images.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Files of a study up to its classified samples, and the scripts' arguments."""
+    root, rng = tmp_path_factory.mktemp("study"), np.random.default_rng(0)
+    labels = np.repeat([0, 1], 30)
+    images = clusters(labels, rng)
+    attributes = labels[:, None] == np.arange(2)
+    source = [str(row) for row in range(60)]
+    write_data_set(
+        root / "images.npz", DataSet(["six", "nine"], attributes, source, (8, 8, 1), [images])
+    )
+    split = {"classes": ["six", "nine"], "population": [30, 30], "duplicates": 0, "seed": 0}
+    for part, slots in (
+        ("pool", slice(0, 20)),
+        ("calibration", slice(20, 25)),
+        ("control", slice(25, 30)),
+    ):
+        split[part] = {
+            name: np.arange(30)[slots] + 30 * k for k, name in enumerate(split["classes"])
+        }
+    write_json(root / "split.json", split)
+    model, meta = untrained()
+    meta |= {"classes": ["six", "nine"], "size": 8, "channels": 1}
+    save_classifier(model, meta, root / "c.safetensors", root / "c.json")
+    for seed in (0, 1):
+        rows = np.sort([*rng.permutation(20)[:16], *(30 + rng.permutation(20)[:4])])
+        write_json(
+            root / f"subset{seed}.json",
+            {
+                "ratio": "80-20",
+                "seed": seed,
+                "indices": rows,
+                "labels": labels[rows],
+                "counts": [16, 4],
+            },
+        )
+        for unet in ("depth2", "depth3"):
+            described = {"study": "tiny", "ratio": "80-20", "unet": unet, "seed": str(seed)}
+            described = json.dumps(described | {"sampler": "ddim-4"})
+            drawn = (rng.random(12) < 0.3).astype(int)
+            generated = clusters(drawn, rng)
+            if unet == "depth2":
+                generated[:3] = images[rows[:3]]  # a shallow model that copies
+            common = {"indices": np.arange(12), "noise_seed": np.int64(0), "run": described}
+            write_npz(root / f"samples-{unet}-{seed}.npz", {"images": generated, **common})
+            write_npz(
+                root / f"classes-{unet}-{seed}.npz",
+                {"probabilities": np.eye(2)[drawn], "classes": np.array(["six", "nine"]), **common},
+            )
+    return root
+
+
+RUNS = [f"{unet}-{seed}" for unet in ("depth2", "depth3") for seed in (0, 1)]
+MODEL = ["--embeddings", "pixels", "classifier", "--backbone", "classifier", "--model"]
+COPIES = ["--copies", '{"classifier": 0.99}']
+
+
+@pytest.fixture(scope="module")
+def measured(study):
+    """The same with embedded images and all measurements."""
+    model = [*MODEL, study / "c.safetensors", "--meta", study / "c.json"]
+    call(
+        "embed_real.py",
+        "--images",
+        study / "images.npz",
+        "--split",
+        study / "split.json",
+        *model,
+        "--output",
+        study / "real.npz",
+    )
+    for run in RUNS:
+        call(
+            "embed.py",
+            "--samples",
+            study / f"samples-{run}.npz",
+            "--classes",
+            study / f"classes-{run}.npz",
+            *model,
+            "--output",
+            study / f"embedded-{run}.npz",
+        )
+    call(
+        "measure_diversity.py",
+        *inputs(study),
+        "--output",
+        study / "diversity.csv",
+        "--about",
+        study / "diversity.json",
+    )
+    call(
+        "measure_neighbors.py",
+        *inputs(study),
+        *more_inputs(study),
+        "--output",
+        study / "neighbors.csv",
+        "--pairs",
+        study / "pairs.csv",
+        "--about",
+        study / "neighbors.json",
+    )
+    call(
+        "measure_reproducibility.py",
+        "--embedded",
+        *embedded(study),
+        *COPIES,
+        "--study",
+        "tiny",
+        "--output",
+        study / "reproducibility.csv",
+    )
+    parts = [study / f"{name}.csv" for name in ("diversity", "neighbors", "reproducibility")]
+    call("summarize.py", "--parts", *parts, "--output", study / "summary.csv")
+    return study
+
+
+def embedded(study):
+    return [study / f"embedded-{run}.npz" for run in RUNS]
+
+
+def inputs(study):
+    subsets = [study / f"subset{seed}.json" for seed in (0, 1)]
+    return [
+        "--real",
+        study / "real.npz",
+        "--embedded",
+        *embedded(study),
+        "--subsets",
+        *subsets,
+        "--study",
+        "tiny",
+    ]
+
+
+def more_inputs(study):
+    samples = [study / f"samples-{run}.npz" for run in RUNS]
+    return [
+        "--images",
+        study / "images.npz",
+        "--samples",
+        *samples,
+        "--embeddings",
+        "pixels",
+        "classifier",
+        "--k",
+        1,
+        3,
+        *COPIES,
+    ]
+
+
+def test_all_measurements_become_rows_of_one_table(measured):
+    rows = read_rows(measured / "summary.csv")
+    assert not rows.duplicated(KEYS).any()
+    assert {metric.partition(":")[0] for metric in rows["metric"]} == {
+        "lpips", "lpips_within", "lpips_between", "lpips_per_depth",
+        "nn_distance", "nn_distance_mean", "nn_distance_per_depth",
+        "nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth",
+        "authenticity", "memorised_share", "gl_pixel", "gl_score", "rp_score",
+    }  # fmt: skip
+    whole = rows[(rows["class"] == "") & (rows["seed"] == "all")]
+    nearest = whole[(whole["metric"] == "nn_distance:pixels") & (whole["k"] == 1)]
+    by_unet = nearest.set_index("unet")["value"]
+    assert set(by_unet.index) == {"depth2", "depth3", "real", "train"}
+    assert by_unet["depth2"] < by_unet["depth3"]
+    memory = whole[whole["metric"] == "memorised_share:pixels"].set_index("unet")["value"]
+    assert memory["depth2"] == 0.25
+    assert memory["depth3"] == memory["real"] == 0
+    slope = rows[(rows["metric"] == "nn_distance_per_depth:pixels") & (rows["k"] == 1)].iloc[0]
+    assert slope["unet"] == "published"
+    assert slope["value"] == pytest.approx(by_unet["depth3"] - by_unet["depth2"])
+    assert slope["lower"] < slope["value"] < slope["upper"]
+
+
+def test_held_out_images_stand_in_the_mix_of_the_training_images(measured):
+    rows = read_rows(measured / "summary.csv")
+    real = rows[
+        (rows["unet"] == "real") & (rows["metric"] == "nn_distance:pixels") & (rows["k"] == 1)
+    ]
+    sizes = real[real["seed"] == "0"].set_index("class")["n"]
+    assert sizes.to_dict() == {"": 10, "six": 10, "nine": 10}  # 8 and 2; all of each class
+    diversity = rows[(rows["unet"] == "real") & rows["metric"].str.startswith("lpips")]
+    found = diversity.set_index(["metric", "class"])["value"]
+    expected = 0.8**2 * found["lpips_within:classifier", "six"]
+    expected += 0.2**2 * found["lpips_within:classifier", "nine"]
+    expected += 2 * 0.8 * 0.2 * found["lpips_between:classifier", "six~nine"]
+    assert found["lpips:classifier", ""] == pytest.approx(expected)
+
+
+def test_what_the_numbers_were_computed_with_stands_beside_them(measured):
+    about = read_json(measured / "neighbors.json") | read_json(measured / "diversity.json")
+    assert list(about) == ["pixels", "classifier", "diversity"]
+    digest = read_json(measured / "c.json")["weights"]
+    assert about["classifier"]["sha256"] == {"classifier.safetensors": digest}
+
+
+def test_the_nearest_pairs_of_a_copying_model_are_copies(measured):
+    pairs = pd.read_csv(measured / "pairs.csv")
+    first = pairs[(pairs["unet"] == "depth2") & (pairs["embedding"] == "pixels")]
+    assert (first.groupby("seed")["value"].nsmallest(3) == 0).all()
+    best = first[(first["rank"] == 1) & (first["seed"] == 0)].iloc[0]
+    (images,) = read_npz(measured / "images.npz", "images")
+    (generated,) = read_npz(measured / "samples-depth2-0.npz", "images")
+    np.testing.assert_array_equal(generated[best["index"]], images[best["row"]])
+
+
+def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
+    summary = ["--summary", measured / "summary.csv"]
+    about = [measured / "neighbors.json", measured / "diversity.json"]
+    figure = tmp_path / "figure.svg"
+    call("plot_neighbors.py", *summary, "--about", about[0], "--output", figure)
+    assert figure.stat().st_size > 10_000
+    call("plot_diversity.py", *summary, "--about", about[1], "--output", figure)
+    samples = [measured / f"samples-{unet}-0.npz" for unet in ("depth2", "depth3")]
+    call(
+        "plot_pairs.py",
+        "--pairs",
+        measured / "pairs.csv",
+        "--images",
+        measured / "images.npz",
+        "--samples",
+        *samples,
+        "--embedding",
+        "pixels",
+        "--output",
+        figure,
+    )
+    table = tmp_path / "t.csv"
+    call(
+        "write_neighbor_table.py",
+        *summary,
+        "--about",
+        *about,
+        "--output-csv",
+        table,
+        "--output-md",
+        tmp_path / "t.md",
+        "--output-html",
+        tmp_path / "t.html",
+    )
+    wide = pd.read_csv(table).set_index("unet")
+    assert list(wide.index) == ["train", "real", "depth2", "depth3"]
+    assert wide["nn_distance:pixels k=1"].notna().all()
+    assert wide.loc["depth2", "memorised_share:pixels"] == 0.25
+    text = (tmp_path / "t.md").read_text()
+    words = ["Nearest training images: trained on 80-20", "classifier cos k=3", "pixels L2 k=1"]
+    words += ["Trend over depth", "depth2 and depth3", "classifier.safetensors"]
+    for word in words:
+        assert word in text
+    assert "Published values" not in text
+
+
+def test_the_published_values_stand_in_the_table_of_celeba(measured, tmp_path):
+    rows = pd.read_csv(measured / "summary.csv").assign(study="celeba")
+    rows.to_csv(tmp_path / "s.csv", index=False)
+    about = [measured / "neighbors.json", measured / "diversity.json"]
+    call(
+        "write_neighbor_table.py",
+        "--summary",
+        tmp_path / "s.csv",
+        "--about",
+        *about,
+        "--output-csv",
+        tmp_path / "t.csv",
+        "--output-md",
+        tmp_path / "t.md",
+        "--output-html",
+        tmp_path / "t.html",
+    )
+    text = (tmp_path / "t.md").read_text()
+    line = next(
+        line for line in text.splitlines() if line.startswith("| depth5") and ".8428" in line
+    )
+    assert all(part in line for part in ("0.8265", "106.62", "117.01", "28.03"))
+    wide = pd.read_csv(tmp_path / "t.csv")
+    published = wide[wide["source"] == "published"].set_index("unet")
+    assert published.loc["depth6", "L2 column 4"] == 143.05
+    assert published.loc["depth2-large", "lpips published"] == pytest.approx(0.2326)
+
+
+@pytest.mark.parametrize("script", ["measure_neighbors.py", "measure_diversity.py"])
+def test_files_that_do_not_belong_together_are_refused(measured, tmp_path, script, capsys):
+    about = ["--output", tmp_path / "o.csv", "--about", tmp_path / "a.json"]
+    arguments = [*inputs(measured), *about]
+    if script == "measure_neighbors.py":
+        arguments += [*more_inputs(measured), "--pairs", tmp_path / "p.csv"]
+    arguments = list(map(str, arguments))
+
+    def refused(arguments, message):
+        with pytest.raises(SystemExit) as caught:
+            call(script, *arguments)
+        assert message in str(caught.value)
+        assert not list(tmp_path.glob("*.csv"))
+
+    study = arguments.index("--study") + 1
+    refused([*arguments[:study], "other", *arguments[study + 1 :]], "not a run of study other")
+    (content,) = read_npz(measured / "embedded-depth3-1.npz", "about")
+    changed = dict(np.load(measured / "embedded-depth3-1.npz"))
+    changed["about"] = str(content).replace(read_json(measured / "c.json")["weights"], "0" * 64)
+    write_npz(tmp_path / "changed.npz", changed, compress=False)
+    path = str(measured / "embedded-depth3-1.npz")
+    swapped = [str(tmp_path / "changed.npz") if one == path else one for one in arguments]
+    refused(swapped, "not embedded as")
+    if script == "measure_neighbors.py":
+        subset = arguments.index(str(measured / "subset1.json"))
+        refused([*arguments[:subset], *arguments[subset + 1 :]], "no subset 80-20 of seed 1")
+        k = arguments.index("--k") + 1
+        refused([*arguments[:k], "21", *arguments[k + 1 :]], "21 nearest of 20 images")
+        first, second = (str(measured / f"samples-{run}.npz") for run in ("depth2-0", "depth3-0"))
+        crossed = [{first: second, second: first}.get(one, one) for one in arguments]
+        refused(crossed, "not the images of")
+
+
+def test_samples_of_other_noise_are_not_compared(measured, tmp_path):
+    changed = dict(np.load(measured / "embedded-depth3-1.npz"))
+    changed["noise_seed"] = np.int64(5)
+    write_npz(tmp_path / "e.npz", changed, compress=False)
+    paths = [*embedded(measured)[:-1], tmp_path / "e.npz"]
+    with pytest.raises(SystemExit, match="not from the same noise"):
+        call(
+            "measure_reproducibility.py",
+            "--embedded",
+            *paths,
+            *COPIES,
+            "--study",
+            "tiny",
+            "--output",
+            tmp_path / "r.csv",
+        )
+    with pytest.raises(SystemExit, match="pixels is not compared by cosines"):
+        call(
+            "measure_reproducibility.py",
+            "--embedded",
+            *embedded(measured),
+            "--copies",
+            '{"pixels": 0.5}',
+            "--study",
+            "tiny",
+            "--output",
+            tmp_path / "r.csv",
+        )
+
+
+def test_reproducibility_compares_pairs_of_models_and_of_seeds(measured):
+    rows = read_rows(measured / "reproducibility.csv")
+    keys = list(rows[["unet", "seed"]].itertuples(index=False, name=None))
+    assert keys == [
+        ("depth2", "0~1"), ("depth2~depth3", "0"), ("depth2~depth3", "1"), ("depth3", "0~1"),
+        ("depth2~depth3", "all"),
+    ]  # fmt: skip
+    first, second = (
+        read_run(measured / f"embedded-{unet}-0.npz", "tiny").vectors("classifier")
+        for unet in ("depth2", "depth3")
+    )
+    cosine = functional.cosine_similarity(torch.tensor(first), torch.tensor(second))
+    assert rows["value"][1] == pytest.approx(float((cosine > 0.99).double().mean()))
+
+
+def test_a_classifier_that_does_not_fit_its_description_is_refused(study, tmp_path):
+    write_json(tmp_path / "c.json", read_json(study / "c.json") | {"weights": "0" * 64})
+    files = ["--samples", study / "samples-depth2-0.npz"]
+    files += ["--classes", study / "classes-depth2-0.npz", "--output", tmp_path / "e.npz"]
+    with pytest.raises(SystemExit, match="not the classifier that"):
+        call("embed.py", *files, *MODEL, study / "c.safetensors", "--meta", tmp_path / "c.json")
+
+
+LIGHT = ["measure_diversity", "measure_reproducibility", "write_neighbor_table"]
+LIGHT += ["plot_diversity", "plot_neighbors", "plot_pairs"]
+
+
+def test_light_scripts_import_no_torch():
+    code = "import runpy, sys\n"
+    for name in LIGHT:
+        code += f"runpy.run_path({str(SCRIPTS / name) + '.py'!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        cwd=SCRIPTS.parent,
+    )
+    assert done.stdout == "False\n", done.stderr
