@@ -8,8 +8,8 @@ from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from diffusers.pipelines.ddim import pipeline_ddim
 
 from benchmarks.turns import Row, in_turns, row
-from depthbias.denoisers import UNetDenoiser
 from depthbias.sampling import fast_layout, initial_noise, noise_levels, sample
+from depthbias.unet_denoiser import UNetDenoiser
 from depthbias.unets import build_unet
 
 

@@ -180,6 +180,23 @@ class Neighbors(Block):
         return self
 
 
+class Gaussian(Block):
+    """How the linear and Gaussian structure of every model is measured."""
+
+    levels: Annotated[int, Field(ge=5, le=100)] = Field(
+        description="noise levels of the EDM grid, from 80 down to 0.002"
+    )
+    pairs: PositiveInt = Field(description="image pairs of the linearity score")
+    noisy_images: PositiveInt = Field(description="noisy training images of the score errors")
+    samples: PositiveInt = Field(
+        description="noisy images a linear map is fitted to: ten times the pixels is plenty"
+    )
+    trajectories: Annotated[int, Field(ge=2, le=32)] = Field(
+        description="images sampled with model, linear, Gaussian and multi-delta denoiser"
+    )
+    seed: NonNegativeInt = Field(description="draws the images and their noise")
+
+
 class Study(Block):
     """One data set with its classes, ratios, U-Nets, seeds and budgets."""
 
@@ -200,6 +217,7 @@ class Study(Block):
     bias: Bias
     diversity: Diversity
     neighbors: Neighbors
+    gaussian: Gaussian
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -227,6 +245,12 @@ class Study(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Study":
+        pixels = self.data.channels * self.data.size**2
+        if self.gaussian.samples <= pixels:
+            raise ValueError(
+                f"gaussian.samples: {self.gaussian.samples} noisy images cannot fix a linear map "
+                f"of {pixels} pixels: take more, {10 * pixels} if there is time"
+            )
         if max(self.neighbors.k) >= self.subset_size:
             raise ValueError(
                 f"neighbors.k: {max(self.neighbors.k)} needs more than {self.subset_size} images"
@@ -283,7 +307,7 @@ def _check_ratio(ratio: str) -> None:
         raise ValueError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
     parts = [float(part) for part in ratio.split("-")]
     if abs(sum(parts) - 100) > 1e-6:
-        raise ValueError(f"{ratio!r} sums to {sum(parts):g}, not 100")
+        raise ValueError(f"{ratio!r} sums to {sum(parts):g}, not 100: change its numbers")
     if min(parts) <= 0:
         raise ValueError(f"{ratio!r} has an empty class: leave the class out instead")
 

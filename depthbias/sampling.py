@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from depthbias.denoisers import ddpm_sigmas
 from depthbias.images import to_uint8
 from depthbias.objectives import STEPS, Objective
+from depthbias.unet_denoiser import ddpm_sigmas
 
 Denoiser = Callable[[Tensor, float], Tensor]
 Noise = Callable[[], Tensor]

@@ -51,9 +51,9 @@ def draw(args: argparse.Namespace, model: Any, meta: dict[str, Any]) -> "np.ndar
     """uint8 [count, S, S, C]."""
     import numpy as np
 
-    from depthbias.denoisers import UNetDenoiser
     from depthbias.precision import choose_device
     from depthbias.sampling import fast_layout, noise_levels, sample
+    from depthbias.unet_denoiser import UNetDenoiser
 
     size, device = meta["size"], choose_device()
     model.to(device=device, memory_format=fast_layout(size, device))

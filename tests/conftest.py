@@ -63,6 +63,14 @@ TINY = {
                 "k": [1, 5],
                 "copies": {"classifier": 0.99},
             },
+            "gaussian": {
+                "levels": 5,
+                "pairs": 10,
+                "noisy_images": 20,
+                "samples": 80,
+                "trajectories": 2,
+                "seed": 0,
+            },
         }
     },
 }

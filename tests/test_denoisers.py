@@ -6,7 +6,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, EDMEulerScheduler
 
-from depthbias.denoisers import UNetDenoiser, ddpm_sigmas
+from depthbias.denoisers import UNetDenoiser
+from depthbias.unet_denoiser import ddpm_sigmas
 from depthbias.unets import build_unet
 
 

@@ -102,6 +102,7 @@ def test_closeness_overall_and_by_class():
     assert got["nn_distance:pixels", "", 1].value == pytest.approx(near[whole, 0].mean())
     assert got["nn_distance:pixels", "", 3].value == pytest.approx(near[whole, 2].mean())
     assert got["nn_distance_mean:pixels", "", 3].value == pytest.approx(near[whole, :3].mean())
+    assert got["nn_distance_mean:pixels", "", 1].value == pytest.approx(near[whole, 0].mean())
     assert got["nn_distance:pixels", "nine", 1].value == pytest.approx(near[labels == 1, 0].mean())
     assert got["nn_distance:pixels", "nine", 1].n == 6
     lengths = np.linalg.norm(flat / 127.5 - 1, axis=1)

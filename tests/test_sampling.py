@@ -21,7 +21,6 @@ from diffusers import (
 from diffusers.schedulers import scheduling_ddpm
 
 from depthbias.checkpoints import save_model
-from depthbias.denoisers import UNetDenoiser
 from depthbias.sampling import (
     SAMPLERS,
     ImageNoise,
@@ -31,6 +30,7 @@ from depthbias.sampling import (
     sample,
     trailing_timesteps,
 )
+from depthbias.unet_denoiser import UNetDenoiser
 from depthbias.unets import build_unet
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "sample.py"

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
+    names += ["linearity", "structure", "score-errors", "weights", "trajectories-90-10"]
     for name in [*names, "diversity", "neighbors", "pairs-90-10", "pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -61,7 +63,7 @@ def test_tiny_summary_holds_runs_aggregates_and_control(tiny):
     assert (raw.lower <= raw.value).all() and (raw.value <= raw.upper).all()
     sums = runs.groupby(["ratio", "unet", "seed"]).value.sum()
     assert np.allclose(sums, 1)
-    assert set(summary.metric) >= {"lpips:classifier", "nn_distance:pixels", "gl_score:classifier"}
+    assert set(summary.metric) >= {"lpips:classifier", "nn_distance:pixels", "linearity"}
     assert set(summary[summary.seed == "all"].metric) >= {
         "share_corrected",
         "log_odds_shift",
@@ -130,6 +132,19 @@ def test_phases_are_targets_and_gpus_are_a_resource():
     assert jobs["train"] == 150 and "sample" not in jobs
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        line.split("#")[0].split("&&")[0]
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith("snakemake ") and "--report" not in line.split("&&")[0]
+    ],
+)
+def test_commands_of_the_readme_make_a_plan(line):
+    done = snakemake(ROOT, *shlex.split(line)[1:], "-n", "-q")
+    assert done.returncode == 0, done.stdout
+
+
 def test_every_rule_has_a_script_log_benchmark_and_environment():
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
@@ -155,7 +170,13 @@ LIGHT = [
     "plot_losses",
     "plot_grid",
     "plot_real",
+    "estimate_gaussian",
     "plot_diversity",
+    "plot_linearity",
+    "plot_score_errors",
+    "plot_structure",
+    "plot_trajectories",
+    "plot_weights",
     "plot_neighbors",
     "plot_pairs",
     "write_tables",

@@ -55,6 +55,9 @@ NEIGHBORS = "results/{study}/neighbors.csv"
 NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
 PAIRS = "results/{study}/pairs.csv"
 REPRODUCIBILITY = "results/{study}/reproducibility.csv"
+GAUSSIAN_RUN = f"{RUN}/gaussian.npz"
+TRAJECTORIES = f"{RUN}/trajectories.npz"
+GAUSSIAN = "results/{study}/gaussian.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
@@ -118,11 +121,12 @@ def figure(name, caption, category, **labels):
     }
 
 
-def figures(study):
+def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
-    names += [f"grid-{ratio}" for ratio in STUDIES[study].ratios]
-    names += [f"pairs-{ratio}" for ratio in STUDIES[study].ratios]
+    names += ["linearity", "structure", "score-errors", "weights"]
+    kinds = ["grid", "pairs", "trajectories"]
+    names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
     return [
         *made,
@@ -142,5 +146,5 @@ def targets(phase, study):
         "train": lambda: of_study(MODEL, wildcards),
         "sample": lambda: of_study(SAMPLES, wildcards),
         "evaluate": lambda: expand(SUMMARY, study=study),
-        "figures": lambda: [*expand(SUMMARY, study=study), *figures(study)],
+        "figures": lambda: [*expand(SUMMARY, study=study), *study_figures(study)],
     }[phase]()

@@ -76,7 +76,7 @@ rule summarize:
     input:
         script="scripts/summarize.py",
         code=modules("summarize"),
-        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY],
+        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, GAUSSIAN],
     output:
         report(
             SUMMARY,

@@ -1,0 +1,26 @@
+"""Plot how depth relates to linearity: means over low, middle and high noise against depth."""
+
+import argparse
+from pathlib import Path
+
+from depthbias.errors import run
+from depthbias.level_figures import plot_against_depth
+from depthbias.style import save
+from depthbias.tables import read_rows
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--summary", type=Path, required=True, help="tidy results of one study (.csv)")
+    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    save(plot_against_depth(read_rows(arguments.summary)), arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)

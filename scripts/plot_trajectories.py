@@ -1,0 +1,27 @@
+"""Plot trajectories and final images of models and simpler denoisers from the same noise."""
+
+import argparse
+from pathlib import Path
+
+from depthbias.errors import run
+from depthbias.style import save
+from depthbias.trajectory_figure import plot_trajectories, read_paths
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add(
+        "--trajectories", type=Path, nargs="+", required=True, metavar="NPZ", help="one ratio, seed"
+    )
+    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    save(plot_trajectories(read_paths(arguments.trajectories)), arguments.output)
+
+
+if __name__ == "__main__":
+    run(main)
