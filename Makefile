@@ -23,7 +23,7 @@ demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores) a
 	@echo "Open results/report.html in a browser."
 
 test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .

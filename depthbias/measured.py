@@ -123,11 +123,10 @@ def _without_seed(one: Measured) -> Run | None:
 
 
 def _series(one: Measured) -> Run | None:
-    """The run with the series for its U-Net; None for real images and depth2-large."""
+    """The run with the series for its U-Net; None for real images and pairs of models."""
     if one.run.unet in ("real", "train") or "~" in one.run.unet:
         return None
-    series = architecture(one.run.unet).series
-    return None if series == "large" else one.run._replace(unet=series, seed=ALL)
+    return one.run._replace(unet=architecture(one.run.unet).series, seed=ALL)
 
 
 def _over_seeds(group: Sequence[Measured]) -> Measured:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -76,7 +77,7 @@ TINY = {
 }
 
 
-def snakemake(folder, *arguments, timeout=300, **environment):
+def snakemake(folder, *arguments, timeout=900, **environment):
     """Run Snakemake in `folder`; returns the completed process with stdout and stderr together."""
     return subprocess.run(
         [*SNAKEMAKE, "--nocolor", *arguments],
@@ -107,9 +108,16 @@ def copy_checkout(folder, params=TINY):
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory):
-    """A finished tiny study: treat as read-only, copy it to change it."""
-    folder = copy_checkout(tmp_path_factory.mktemp("tiny") / "checkout")
-    done = snakemake(folder, "--cores", "2")
-    assert done.returncode == 0, done.stdout[-4000:]
+def tiny(tmp_path_factory, worker_id):
+    """A finished tiny study, run once for all workers: treat as read-only, copy it to change it."""
+    base = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # the folder that the workers of pytest-xdist share
+        base = base.parent
+    folder, finished = base / "tiny-study", base / "tiny-study-finished"
+    with FileLock(base / "tiny-study.lock"):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            done = snakemake(copy_checkout(folder), "--cores", "2")
+            assert done.returncode == 0, done.stdout[-4000:]
+            finished.touch()
     return folder

@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from depthbias import embeddings, pretrained
-from depthbias.classifier import Classifier, save_classifier
+from depthbias.classifier import Classifier, load_classifier, save_classifier
 from depthbias.datasets import DataSet, write_data_set
 from depthbias.embedded import read_run
 from depthbias.embeddings import BACKBONES, EMBEDDINGS, Embedder, block_outputs, classifier_vectors
@@ -120,7 +120,8 @@ def test_inception_gives_what_its_last_pooling_gives(monkeypatch):
         network(large.repeat(1, 3, 1, 1))
     found = vectors("inception", images)
     assert found.shape == (2, 2048)
-    np.testing.assert_allclose(found, seen[0].flatten(1), rtol=1e-4, atol=1e-5)
+    expected = seen[0].flatten(1).numpy()
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
 
 
 class Means(torch.nn.Module):
@@ -278,187 +279,130 @@ def test_the_configuration_knows_the_same_names():
     assert set(get_args(config.Diversity.model_fields["backbone"].annotation)) == set(BACKBONES)
 
 
-# The scripts, one after the other, on a study of 60 made-up images and 2 x 2 x 2 models.
+# The scripts, one after the other, on a study of 62 made-up images and four models.
 
 
-def call(script, *arguments):
-    """Run a script in this process; its SystemExit is the caller's to expect."""
-    before = sys.argv
-    sys.argv = [str(SCRIPTS / script), *map(str, arguments)]
+def call(script, **options):
+    """Run a script in this process, its options as flags; SystemExit is the caller's to expect."""
+    arguments = [str(SCRIPTS / f"{script}.py")]
+    for name, value in options.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
+    before, sys.argv = sys.argv, arguments
     try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        runpy.run_path(arguments[0], run_name="__main__")
     finally:
         sys.argv = before
 
 
 def clusters(labels, rng):
-    """Digits of a kind: class 1 bright at the right, class 0 at the left, with noise."""
+    """Class 1 bright at the right, class 0 at the left, with noise."""
     images = rng.integers(0, 90, (len(labels), 8, 8, 1))
-    images[:, :, 4:] += 150 * labels[:, None, None, None]
-    images[:, :, :4] += 150 * (1 - labels[:, None, None, None])
+    images[:, :, 4:] += 150 * (labels == 1)[:, None, None, None]
+    images[:, :, :4] += 150 * (labels == 0)[:, None, None, None]
     return images.astype(np.uint8)
+
+
+def write_models(root, images, rows, seed, rng):
+    """Samples and classes of two models; the shallow one copies three training images."""
+    for unet in ("depth2", "depth3"):
+        run = {"study": "tiny", "ratio": "80-20", "unet": unet, "seed": str(seed)}
+        drawn = (rng.random(12) < 0.3).astype(int)
+        generated = clusters(drawn, rng)
+        if unet == "depth2":
+            generated[:3] = images[rows[:3]]
+        common = {"indices": np.arange(12), "noise_seed": np.int64(0)}
+        common["run"] = json.dumps(run | {"sampler": "ddim-4"})
+        classes = {"probabilities": np.eye(2)[drawn], "classes": np.array(["six", "nine"])}
+        write_npz(root / f"samples-{unet}-{seed}.npz", {"images": generated, **common})
+        write_npz(root / f"classes-{unet}-{seed}.npz", {**classes, **common})
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Files of a study up to its classified samples, and the scripts' arguments."""
+    """Files of a study up to its classified samples; the first two images are of no class."""
     root, rng = tmp_path_factory.mktemp("study"), np.random.default_rng(0)
-    labels = np.repeat([0, 1], 30)
+    labels = np.repeat([-1, 0, 1], [2, 30, 30])
     images = clusters(labels, rng)
+    source = [str(row) for row in range(62)]
     attributes = labels[:, None] == np.arange(2)
-    source = [str(row) for row in range(60)]
-    write_data_set(
-        root / "images.npz", DataSet(["six", "nine"], attributes, source, (8, 8, 1), [images])
-    )
+    data = DataSet(["six", "nine"], attributes, source, (8, 8, 1), [images])
+    write_data_set(root / "images.npz", data)
+    six, nine = rng.permutation(30) + 2, rng.permutation(30) + 32
     split = {"classes": ["six", "nine"], "population": [30, 30], "duplicates": 0, "seed": 0}
-    for part, slots in (
-        ("pool", slice(0, 20)),
-        ("calibration", slice(20, 25)),
-        ("control", slice(25, 30)),
-    ):
-        split[part] = {
-            name: np.arange(30)[slots] + 30 * k for k, name in enumerate(split["classes"])
-        }
+    for part, (start, stop) in {
+        "pool": (0, 20),
+        "calibration": (20, 25),
+        "control": (25, 30),
+    }.items():
+        split[part] = {"six": np.sort(six[start:stop]), "nine": np.sort(nine[start:stop])}
     write_json(root / "split.json", split)
     model, meta = untrained()
     meta |= {"classes": ["six", "nine"], "size": 8, "channels": 1}
     save_classifier(model, meta, root / "c.safetensors", root / "c.json")
     for seed in (0, 1):
-        rows = np.sort([*rng.permutation(20)[:16], *(30 + rng.permutation(20)[:4])])
-        write_json(
-            root / f"subset{seed}.json",
-            {
-                "ratio": "80-20",
-                "seed": seed,
-                "indices": rows,
-                "labels": labels[rows],
-                "counts": [16, 4],
-            },
-        )
-        for unet in ("depth2", "depth3"):
-            described = {"study": "tiny", "ratio": "80-20", "unet": unet, "seed": str(seed)}
-            described = json.dumps(described | {"sampler": "ddim-4"})
-            drawn = (rng.random(12) < 0.3).astype(int)
-            generated = clusters(drawn, rng)
-            if unet == "depth2":
-                generated[:3] = images[rows[:3]]  # a shallow model that copies
-            common = {"indices": np.arange(12), "noise_seed": np.int64(0), "run": described}
-            write_npz(root / f"samples-{unet}-{seed}.npz", {"images": generated, **common})
-            write_npz(
-                root / f"classes-{unet}-{seed}.npz",
-                {"probabilities": np.eye(2)[drawn], "classes": np.array(["six", "nine"]), **common},
-            )
+        rows = np.sort([*six[:20][rng.permutation(20)[:16]], *nine[:20][rng.permutation(20)[:4]]])
+        subset = {"ratio": "80-20", "seed": seed, "indices": rows}
+        subset |= {"labels": labels[rows], "counts": [16, 4]}
+        write_json(root / f"subset{seed}.json", subset)
+        write_models(root, images, rows, seed, rng)
     return root
 
 
 RUNS = [f"{unet}-{seed}" for unet in ("depth2", "depth3") for seed in (0, 1)]
-MODEL = ["--embeddings", "pixels", "classifier", "--backbone", "classifier", "--model"]
-COPIES = ["--copies", '{"classifier": 0.99}']
+COPIES = '{"classifier": 0.99}'
+
+
+def files(study, kind, ending="npz"):
+    return [study / f"{kind}-{run}.{ending}" for run in RUNS]
+
+
+def inputs(study, script):
+    """What a script that measures a study reads."""
+    own = {"real": study / "real.npz", "embedded": files(study, "embedded"), "study": "tiny"}
+    own["subsets"] = [study / f"subset{seed}.json" for seed in (0, 1)]
+    if script == "measure_neighbors":
+        own |= {"images": study / "images.npz", "samples": files(study, "samples")}
+        own |= {"embeddings": ["pixels", "classifier"], "k": [1, 3], "copies": COPIES}
+    return own
+
+
+def outputs(folder, script):
+    name = script.removeprefix("measure_")
+    own = {"output": folder / f"{name}.csv", "about": folder / f"{name}.json"}
+    return own | ({"pairs": folder / "pairs.csv"} if script == "measure_neighbors" else {})
 
 
 @pytest.fixture(scope="module")
 def measured(study):
     """The same with embedded images and all measurements."""
-    model = [*MODEL, study / "c.safetensors", "--meta", study / "c.json"]
-    call(
-        "embed_real.py",
-        "--images",
-        study / "images.npz",
-        "--split",
-        study / "split.json",
-        *model,
-        "--output",
-        study / "real.npz",
-    )
-    for run in RUNS:
-        call(
-            "embed.py",
-            "--samples",
-            study / f"samples-{run}.npz",
-            "--classes",
-            study / f"classes-{run}.npz",
-            *model,
-            "--output",
-            study / f"embedded-{run}.npz",
-        )
-    call(
-        "measure_diversity.py",
-        *inputs(study),
-        "--output",
-        study / "diversity.csv",
-        "--about",
-        study / "diversity.json",
-    )
-    call(
-        "measure_neighbors.py",
-        *inputs(study),
-        *more_inputs(study),
-        "--output",
-        study / "neighbors.csv",
-        "--pairs",
-        study / "pairs.csv",
-        "--about",
-        study / "neighbors.json",
-    )
-    call(
-        "measure_reproducibility.py",
-        "--embedded",
-        *embedded(study),
-        *COPIES,
-        "--study",
-        "tiny",
-        "--output",
-        study / "reproducibility.csv",
-    )
+    how = {"embeddings": ["pixels", "classifier"], "backbone": "classifier"}
+    how |= {"model": study / "c.safetensors", "meta": study / "c.json"}
+    split = {"images": study / "images.npz", "split": study / "split.json"}
+    call("embed_real", **split, **how, output=study / "real.npz")
+    for samples, classes, output in zip(
+        files(study, "samples"), files(study, "classes"), files(study, "embedded"), strict=True
+    ):
+        call("embed", samples=samples, classes=classes, **how, output=output)
+    for script in ("measure_diversity", "measure_neighbors"):
+        call(script, **inputs(study, script), **outputs(study, script))
+    pairs = {"embedded": files(study, "embedded"), "copies": COPIES, "study": "tiny"}
+    call("measure_reproducibility", **pairs, output=study / "reproducibility.csv")
     parts = [study / f"{name}.csv" for name in ("diversity", "neighbors", "reproducibility")]
-    call("summarize.py", "--parts", *parts, "--output", study / "summary.csv")
+    call("summarize", parts=parts, output=study / "summary.csv")
     return study
-
-
-def embedded(study):
-    return [study / f"embedded-{run}.npz" for run in RUNS]
-
-
-def inputs(study):
-    subsets = [study / f"subset{seed}.json" for seed in (0, 1)]
-    return [
-        "--real",
-        study / "real.npz",
-        "--embedded",
-        *embedded(study),
-        "--subsets",
-        *subsets,
-        "--study",
-        "tiny",
-    ]
-
-
-def more_inputs(study):
-    samples = [study / f"samples-{run}.npz" for run in RUNS]
-    return [
-        "--images",
-        study / "images.npz",
-        "--samples",
-        *samples,
-        "--embeddings",
-        "pixels",
-        "classifier",
-        "--k",
-        1,
-        3,
-        *COPIES,
-    ]
 
 
 def test_all_measurements_become_rows_of_one_table(measured):
     rows = read_rows(measured / "summary.csv")
     assert not rows.duplicated(KEYS).any()
-    assert {metric.partition(":")[0] for metric in rows["metric"]} == {
-        "lpips", "lpips_within", "lpips_between", "lpips_per_depth",
-        "nn_distance", "nn_distance_mean", "nn_distance_per_depth",
-        "nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth",
-        "authenticity", "memorised_share", "gl_pixel", "gl_score", "rp_score",
-    }  # fmt: skip
+    stems = {metric.partition(":")[0] for metric in rows["metric"]}
+    assert stems == {
+        *("lpips", "lpips_within", "lpips_between", "lpips_per_depth"),
+        *("nn_distance", "nn_distance_mean", "nn_distance_per_depth"),
+        *("nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth"),
+        *("authenticity", "memorised_share", "gl_pixel", "gl_score", "rp_score"),
+    }
     whole = rows[(rows["class"] == "") & (rows["seed"] == "all")]
     nearest = whole[(whole["metric"] == "nn_distance:pixels") & (whole["k"] == 1)]
     by_unet = nearest.set_index("unet")["value"]
@@ -473,12 +417,34 @@ def test_all_measurements_become_rows_of_one_table(measured):
     assert slope["lower"] < slope["value"] < slope["upper"]
 
 
+@pytest.mark.parametrize("name", ["pixels", "classifier"])
+def test_neighbours_are_looked_for_in_the_training_images_of_the_run(measured, name):
+    """By hand: vectors of the rows of the subset, the data set and the samples embedded anew."""
+    rows = read_json(measured / "subset1.json")["indices"]
+    (images,) = read_npz(measured / "images.npz", "images")
+    (generated,) = read_npz(measured / "samples-depth3-1.npz", "images")
+    both = np.concatenate([images[rows], generated])
+    model, _ = load_classifier(measured / "c.safetensors", measured / "c.json")
+    with torch.inference_mode():
+        found = classifier_vectors(model, to_float(torch.as_tensor(both))).double()
+    if name == "pixels":
+        found = torch.as_tensor(both.reshape(len(both), -1)).double()
+    training, queries = found[: len(rows)], found[len(rows) :]
+    if name == "pixels":
+        metric, expected = "nn_distance:pixels", torch.cdist(queries, training).min(dim=1).values
+    else:
+        unit = functional.normalize(queries) @ functional.normalize(training).T
+        metric, expected = "nn_cosine:classifier", unit.max(dim=1).values
+    table = read_rows(measured / "summary.csv")
+    own = table[(table["metric"] == metric) & (table["k"] == 1) & (table["class"] == "")]
+    own = own[(own["unet"] == "depth3") & (own["seed"] == "1")]
+    assert own["value"].item() == pytest.approx(expected.mean().item(), rel=1e-6)
+
+
 def test_held_out_images_stand_in_the_mix_of_the_training_images(measured):
     rows = read_rows(measured / "summary.csv")
-    real = rows[
-        (rows["unet"] == "real") & (rows["metric"] == "nn_distance:pixels") & (rows["k"] == 1)
-    ]
-    sizes = real[real["seed"] == "0"].set_index("class")["n"]
+    real = rows[(rows["unet"] == "real") & (rows["metric"] == "nn_distance:pixels")]
+    sizes = real[(real["seed"] == "0") & (real["k"] == 1)].set_index("class")["n"]
     assert sizes.to_dict() == {"": 10, "six": 10, "nine": 10}  # 8 and 2; all of each class
     diversity = rows[(rows["unet"] == "real") & rows["metric"].str.startswith("lpips")]
     found = diversity.set_index(["metric", "class"])["value"]
@@ -505,45 +471,30 @@ def test_the_nearest_pairs_of_a_copying_model_are_copies(measured):
     np.testing.assert_array_equal(generated[best["index"]], images[best["row"]])
 
 
-def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
-    summary = ["--summary", measured / "summary.csv"]
+def table_of(measured, summary, folder):
+    """The text and the wide form of the table of neighbours."""
     about = [measured / "neighbors.json", measured / "diversity.json"]
-    figure = tmp_path / "figure.svg"
-    call("plot_neighbors.py", *summary, "--about", about[0], "--output", figure)
-    assert figure.stat().st_size > 10_000
-    call("plot_diversity.py", *summary, "--about", about[1], "--output", figure)
+    table = {f"output_{ending}": folder / f"t.{ending}" for ending in ("csv", "md", "html")}
+    call("write_neighbor_table", summary=summary, about=about, **table)
+    return (folder / "t.md").read_text(), pd.read_csv(folder / "t.csv")
+
+
+def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
+    summary, figure = measured / "summary.csv", tmp_path / "figure.svg"
+    for name in ("neighbors", "diversity"):
+        about = measured / f"{name}.json"
+        call(f"plot_{name}", summary=summary, about=about, output=figure)
+        assert figure.stat().st_size > 10_000
+        figure.unlink()
     samples = [measured / f"samples-{unet}-0.npz" for unet in ("depth2", "depth3")]
-    call(
-        "plot_pairs.py",
-        "--pairs",
-        measured / "pairs.csv",
-        "--images",
-        measured / "images.npz",
-        "--samples",
-        *samples,
-        "--embedding",
-        "pixels",
-        "--output",
-        figure,
-    )
-    table = tmp_path / "t.csv"
-    call(
-        "write_neighbor_table.py",
-        *summary,
-        "--about",
-        *about,
-        "--output-csv",
-        table,
-        "--output-md",
-        tmp_path / "t.md",
-        "--output-html",
-        tmp_path / "t.html",
-    )
-    wide = pd.read_csv(table).set_index("unet")
+    pairs = {"pairs": measured / "pairs.csv", "images": measured / "images.npz"}
+    call("plot_pairs", **pairs, samples=samples, embedding="pixels", output=figure)
+    assert figure.stat().st_size > 10_000
+    text, wide = table_of(measured, summary, tmp_path)
+    wide = wide.set_index("unet")
     assert list(wide.index) == ["train", "real", "depth2", "depth3"]
     assert wide["nn_distance:pixels k=1"].notna().all()
     assert wide.loc["depth2", "memorised_share:pixels"] == 0.25
-    text = (tmp_path / "t.md").read_text()
     words = ["Nearest training images: trained on 80-20", "classifier cos k=3", "pixels L2 k=1"]
     words += ["Trend over depth", "depth2 and depth3", "classifier.safetensors"]
     for word in words:
@@ -554,115 +505,72 @@ def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
 def test_the_published_values_stand_in_the_table_of_celeba(measured, tmp_path):
     rows = pd.read_csv(measured / "summary.csv").assign(study="celeba")
     rows.to_csv(tmp_path / "s.csv", index=False)
-    about = [measured / "neighbors.json", measured / "diversity.json"]
-    call(
-        "write_neighbor_table.py",
-        "--summary",
-        tmp_path / "s.csv",
-        "--about",
-        *about,
-        "--output-csv",
-        tmp_path / "t.csv",
-        "--output-md",
-        tmp_path / "t.md",
-        "--output-html",
-        tmp_path / "t.html",
-    )
-    text = (tmp_path / "t.md").read_text()
-    line = next(
-        line for line in text.splitlines() if line.startswith("| depth5") and ".8428" in line
-    )
+    text, wide = table_of(measured, tmp_path / "s.csv", tmp_path)
+    lines = [line for line in text.splitlines() if line.startswith("| depth5")]
+    (line,) = (line for line in lines if "0.8428" in line)
     assert all(part in line for part in ("0.8265", "106.62", "117.01", "28.03"))
-    wide = pd.read_csv(tmp_path / "t.csv")
     published = wide[wide["source"] == "published"].set_index("unet")
     assert published.loc["depth6", "L2 column 4"] == 143.05
     assert published.loc["depth2-large", "lpips published"] == pytest.approx(0.2326)
 
 
-@pytest.mark.parametrize("script", ["measure_neighbors.py", "measure_diversity.py"])
-def test_files_that_do_not_belong_together_are_refused(measured, tmp_path, script, capsys):
-    about = ["--output", tmp_path / "o.csv", "--about", tmp_path / "a.json"]
-    arguments = [*inputs(measured), *about]
-    if script == "measure_neighbors.py":
-        arguments += [*more_inputs(measured), "--pairs", tmp_path / "p.csv"]
-    arguments = list(map(str, arguments))
+def changed_copy(path, folder, **members):
+    """An archive with some members replaced."""
+    with np.load(path) as archive:
+        write_npz(folder / path.name, {**archive, **members}, compress=False)
+    return folder / path.name
 
-    def refused(arguments, message):
-        with pytest.raises(SystemExit) as caught:
-            call(script, *arguments)
-        assert message in str(caught.value)
+
+@pytest.mark.parametrize("script", ["measure_neighbors", "measure_diversity"])
+def test_files_that_do_not_belong_together_are_refused(measured, tmp_path, script):
+    right = {**inputs(measured, script), **outputs(tmp_path, script)}
+
+    def refused(message, **wrong):
+        with pytest.raises(SystemExit, match=message):
+            call(script, **{**right, **wrong})
         assert not list(tmp_path.glob("*.csv"))
 
-    study = arguments.index("--study") + 1
-    refused([*arguments[:study], "other", *arguments[study + 1 :]], "not a run of study other")
-    (content,) = read_npz(measured / "embedded-depth3-1.npz", "about")
-    changed = dict(np.load(measured / "embedded-depth3-1.npz"))
-    changed["about"] = str(content).replace(read_json(measured / "c.json")["weights"], "0" * 64)
-    write_npz(tmp_path / "changed.npz", changed, compress=False)
-    path = str(measured / "embedded-depth3-1.npz")
-    swapped = [str(tmp_path / "changed.npz") if one == path else one for one in arguments]
-    refused(swapped, "not embedded as")
-    if script == "measure_neighbors.py":
-        subset = arguments.index(str(measured / "subset1.json"))
-        refused([*arguments[:subset], *arguments[subset + 1 :]], "no subset 80-20 of seed 1")
-        k = arguments.index("--k") + 1
-        refused([*arguments[:k], "21", *arguments[k + 1 :]], "21 nearest of 20 images")
-        first, second = (str(measured / f"samples-{run}.npz") for run in ("depth2-0", "depth3-0"))
-        crossed = [{first: second, second: first}.get(one, one) for one in arguments]
-        refused(crossed, "not the images of")
+    refused("not a run of study other", study="other")
+    first, *others = right["embedded"]
+    (about,) = read_npz(first, "about")
+    about = str(about).replace(read_json(measured / "c.json")["weights"], "0" * 64)
+    refused("not embedded as", embedded=[changed_copy(first, tmp_path, about=about), *others])
+    if script == "measure_neighbors":
+        refused("no subset 80-20 of seed 1 was given", subsets=right["subsets"][:1])
+        refused("21 nearest of 20 images: ask for 1 to 20", k=[1, 21])
+        refused("not the images of", samples=right["samples"][::-1])
 
 
 def test_samples_of_other_noise_are_not_compared(measured, tmp_path):
-    changed = dict(np.load(measured / "embedded-depth3-1.npz"))
-    changed["noise_seed"] = np.int64(5)
-    write_npz(tmp_path / "e.npz", changed, compress=False)
-    paths = [*embedded(measured)[:-1], tmp_path / "e.npz"]
+    *embedded, last = files(measured, "embedded")
+    other = changed_copy(last, tmp_path, noise_seed=np.int64(5))
+    script, rest = "measure_reproducibility", {"study": "tiny", "output": tmp_path / "r.csv"}
     with pytest.raises(SystemExit, match="not from the same noise"):
-        call(
-            "measure_reproducibility.py",
-            "--embedded",
-            *paths,
-            *COPIES,
-            "--study",
-            "tiny",
-            "--output",
-            tmp_path / "r.csv",
-        )
+        call(script, embedded=[*embedded, other], copies=COPIES, **rest)
     with pytest.raises(SystemExit, match="pixels is not compared by cosines"):
-        call(
-            "measure_reproducibility.py",
-            "--embedded",
-            *embedded(measured),
-            "--copies",
-            '{"pixels": 0.5}',
-            "--study",
-            "tiny",
-            "--output",
-            tmp_path / "r.csv",
-        )
+        call(script, embedded=embedded, copies='{"pixels": 0.5}', **rest)
 
 
 def test_reproducibility_compares_pairs_of_models_and_of_seeds(measured):
     rows = read_rows(measured / "reproducibility.csv")
     keys = list(rows[["unet", "seed"]].itertuples(index=False, name=None))
-    assert keys == [
-        ("depth2", "0~1"), ("depth2~depth3", "0"), ("depth2~depth3", "1"), ("depth3", "0~1"),
-        ("depth2~depth3", "all"),
-    ]  # fmt: skip
+    pairs = [("depth2~depth3", seed) for seed in ("0", "1", "all")]
+    assert sorted(keys) == sorted([("depth2", "0~1"), ("depth3", "0~1"), *pairs])
     first, second = (
         read_run(measured / f"embedded-{unet}-0.npz", "tiny").vectors("classifier")
         for unet in ("depth2", "depth3")
     )
     cosine = functional.cosine_similarity(torch.tensor(first), torch.tensor(second))
-    assert rows["value"][1] == pytest.approx(float((cosine > 0.99).double().mean()))
+    own = rows[(rows["unet"] == "depth2~depth3") & (rows["seed"] == "0")]
+    assert own["value"].item() == pytest.approx((cosine > 0.99).double().mean().item())
 
 
 def test_a_classifier_that_does_not_fit_its_description_is_refused(study, tmp_path):
     write_json(tmp_path / "c.json", read_json(study / "c.json") | {"weights": "0" * 64})
-    files = ["--samples", study / "samples-depth2-0.npz"]
-    files += ["--classes", study / "classes-depth2-0.npz", "--output", tmp_path / "e.npz"]
+    how = {"embeddings": "pixels", "backbone": "classifier", "meta": tmp_path / "c.json"}
+    how |= {"samples": study / "samples-depth2-0.npz", "classes": study / "classes-depth2-0.npz"}
     with pytest.raises(SystemExit, match="not the classifier that"):
-        call("embed.py", *files, *MODEL, study / "c.safetensors", "--meta", tmp_path / "c.json")
+        call("embed", **how, model=study / "c.safetensors", output=tmp_path / "e.npz")
 
 
 LIGHT = ["measure_diversity", "measure_reproducibility", "write_neighbor_table"]

@@ -17,7 +17,6 @@ from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, snakemake
 from depthbias.config import load
 from depthbias.tables import read_rows
 
-pytestmark = pytest.mark.xdist_group("tiny")
 RESULTS = "results/tiny"
 
 
