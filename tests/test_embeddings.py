@@ -431,10 +431,10 @@ def test_neighbours_are_looked_for_in_the_training_images_of_the_run(measured, n
         found = torch.as_tensor(both.reshape(len(both), -1)).double()
     training, queries = found[: len(rows)], found[len(rows) :]
     if name == "pixels":
-        metric, expected = "nn_distance:pixels", torch.cdist(queries, training).min(dim=1).values
+        metric, expected = "nn_distance:pixels", torch.cdist(queries, training).amin(dim=1)
     else:
         unit = functional.normalize(queries) @ functional.normalize(training).T
-        metric, expected = "nn_cosine:classifier", unit.max(dim=1).values
+        metric, expected = "nn_cosine:classifier", unit.amax(dim=1)
     table = read_rows(measured / "summary.csv")
     own = table[(table["metric"] == metric) & (table["k"] == 1) & (table["class"] == "")]
     own = own[(own["unet"] == "depth3") & (own["seed"] == "1")]

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from docutils.core import publish_parts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -570,22 +571,13 @@ def test_labels_must_fit_the_logs(monkeypatch, capsys):
     assert caught.value.code == 2 and "2 --logs but 1 --labels" in capsys.readouterr().err
 
 
-STUDY = {
-    "data": {"channels": 1},
-    "ratios": ["90-10", "60-40"],
-    "width": 0.5,
-    "seeds": [0, 1, 2],
-    "training": {"objective": "ddpm", "log_every": 1000, "budget": 30_000},
-    "sampling": {"images": 500},
-    "bias": {"decidable": 0.9},
-}
-
-
 @pytest.mark.parametrize("caption", sorted((ROOT / "workflow/report").glob("*.rst")))
 def test_captions_render_without_warnings(caption, capsys):
+    config = yaml.safe_load((ROOT / "params.yaml").read_text())
     snakemake = SimpleNamespace(
-        wildcards=SimpleNamespace(study="digits", ratio="90-10"),
-        config={"active": ["digits"], "studies": {"digits": STUDY}},
+        wildcards=SimpleNamespace(study="digits", ratio="90-10", sweep="size"),
+        params=SimpleNamespace(label="the number of training images"),
+        config=config | {"sweeps": {"size": {"study": "digits"}}},
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     text = environment.from_string(caption.read_text()).render(snakemake=snakemake)
