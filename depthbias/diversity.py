@@ -8,7 +8,7 @@ import numpy as np
 from depthbias.embedded import RealEmbedded, RunEmbedded
 from depthbias.estimates import Estimate
 from depthbias.measured import Measured, Run
-from depthbias.pairs import between, mixed, overall, within
+from depthbias.pairs import between, mixed, overall, pseudo_values, within
 
 
 def diversity(
@@ -23,7 +23,8 @@ def diversity(
     """
     backbone = real.about["diversity"]["embedding"].removeprefix("lpips-")
     for one in runs:
-        yield Measured(one.run, f"lpips:{backbone}", overall(one.sums))
+        pseudo = pseudo_values(one.sums)
+        yield Measured(one.run, f"lpips:{backbone}", overall(one.sums), values=pseudo)
         yield from _by_class(one.run, backbone, one.sums, one.labels, one.classes)
     labels = real.heldout_labels
     for ratio, shares in proportions.items():

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,9 @@ class Run(NamedTuple):
 class Measured:
     """One metric of one run, with the error that its images cause.
 
-    share: whether it is a share of n images; name: the class, or ""; k: 0 where there is none.
+    share: whether it is a share of n images; name: the class, or ""; k: 0 where there is none;
+    values: float [n], of all images of a model in the order of their noise, with this mean (or
+    jackknife pseudo-values), so that models can be compared image by image.
     """
 
     run: Run
@@ -47,13 +49,14 @@ class Measured:
     share: bool = False
     name: str = ""
     k: int = 0
+    values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @property
     def draws(self) -> np.ndarray:
         """The value resampled as far as its images go, [DRAWS].
 
         Seeds share their random numbers, as image i of every seed comes from the same noise (and
-        the held-out images are the same). Shares: Jeffreys' posterior; else normal.
+        held-out images are the same). Shares: Jeffreys' posterior; else normal.
         """
         key = (self.metric, self.name, str(self.k), *self.run._replace(seed=ALL))
         value, lower, upper, n = self.estimate
@@ -72,13 +75,17 @@ class Measured:
 
 
 def mean_of(values: np.ndarray, run: Run, metric: str, name: str = "", k: int = 0) -> Measured:
-    """The mean of a number an image [N], with Student's t interval; NaN for no image."""
+    """The mean of a number an image [N], with Student's t interval; NaN for no image.
+
+    Without a class, and if the run is a model (it has a sampler), the numbers are kept.
+    """
     n = len(values)
     value = float(values.mean()) if n else np.nan
     error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     half_width = student_half_width(error, n - 1)
     estimate = Estimate(value, value - half_width, value + half_width, n)
-    return Measured(run, metric, estimate, name=name, k=k)
+    kept = values if run.sampler and not name else None
+    return Measured(run, metric, estimate, name=name, k=k, values=kept)
 
 
 def share_of(flags: np.ndarray, run: Run, metric: str, name: str = "") -> Measured:
@@ -130,19 +137,37 @@ def _series(one: Measured) -> Run | None:
 
 
 def _over_seeds(group: Sequence[Measured]) -> Measured:
-    first = group[0]
+    first = replace(group[0], run=group[0].run._replace(seed=ALL), values=None)
     values = np.array([one.estimate.value for one in group])
-    draws = np.stack([one.draws for one in group])
     n = sum(one.estimate.n for one in group)
-    estimate = (share_over_seeds if first.share else over_seeds)(values, draws, n)
-    return replace(first, run=first.run._replace(seed=ALL), estimate=estimate)
+    if first.share:
+        draws = np.stack([one.draws for one in group])
+        return replace(first, estimate=share_over_seeds(values, draws, n))
+    draws = values[:, None] + _image_error(group, np.full(len(group), 1 / len(group)))
+    return replace(first, estimate=over_seeds(values, draws, n))
+
+
+def _image_error(group: Sequence[Measured], weights: np.ndarray) -> np.ndarray:
+    """Draws [DRAWS] about 0 of the weighted sum of the group, as far as its images go.
+
+    Where the images are known one by one, image i of all models is taken together: it comes from
+    the same noise, so its errors are not independent (if it does not, nothing is lost).
+    """
+    images = [one.values for one in group if one.values is not None]
+    if len(images) < len(group) or len({len(values) for values in images}) > 1:
+        centred = np.stack([one.draws - one.estimate.value for one in group])
+        return np.asarray(weights @ centred)
+    together = weights @ np.stack(images)
+    error = together.std(ddof=1) / np.sqrt(len(together)) if len(together) > 1 else 0.0
+    key = (group[0].metric, str(group[0].k), *group[0].run._replace(unet=ALL, seed=ALL))
+    return error * ndtri(stream("images", *key).uniform(size=DRAWS))
 
 
 def _over_depth(group: Sequence[Measured]) -> Measured:
     """Least-squares slope on depth, a stage, over G runs.
 
     Errors as in `amplification.depth_trend`: residuals over 1 - leverage with Student's t of G - 2
-    degrees of freedom, combined with the draws of the runs.
+    degrees of freedom, combined with the error of the images.
     """
     depths = np.array([float(architecture(one.run.unet).depth) for one in group])
     values = np.array([one.estimate.value for one in group])
@@ -153,7 +178,7 @@ def _over_depth(group: Sequence[Measured]) -> Measured:
     with np.errstate(divide="ignore", invalid="ignore"):  # a lone run at a depth has leverage 1
         error = float(np.linalg.norm(weights * residuals / (1 - leverage)))
     half_width = student_half_width(error, len(group) - 2)
-    draws = weights @ np.stack([one.draws for one in group])
+    draws = slope + _image_error(group, weights)
     metric, _, suffix = group[0].metric.partition(":")
     run = _series(group[0])
     assert run is not None

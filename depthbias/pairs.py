@@ -22,6 +22,20 @@ def overall(sums: np.ndarray) -> Estimate:
     return weighted(sums.sum(axis=1, keepdims=True), labels, np.ones((1, 1)))
 
 
+def pseudo_values(sums: np.ndarray) -> np.ndarray:
+    """What each image contributes to `overall`, [N]: N times it - (N - 1) times it without image i.
+
+    Their mean is the value, and their standard error that of the jackknife (Tukey, Ann. Math. Stat.
+    29:614, 1958). NaN for fewer than three images.
+    """
+    n, own = len(sums), sums.sum(axis=1)
+    total = own.sum() / 2
+    if n < 3:
+        return np.full(n, np.nan)
+    without = 2 * (total - own) / ((n - 1) * (n - 2))
+    return np.asarray(n * 2 * total / (n * (n - 1)) - (n - 1) * without)
+
+
 def within(sums: np.ndarray, labels: np.ndarray, a: int) -> Estimate:
     """Mean distance over the pairs of class a."""
     weights = np.zeros((sums.shape[1], sums.shape[1]))

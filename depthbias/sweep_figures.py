@@ -30,7 +30,7 @@ AGAINST_SIGMA = {
     "linearity_centred": ("centred linearity\n(|cosine|)", False),
 }
 AGAINST_VALUE = {
-    "error, middle regime": (
+    "error in the\nmiddle regime": (
         Line("score_error:linear", "middle", "to its linear map"),
         Line("score_error:gaussian", "middle", "to the Gaussian"),
         Line("score_error:delta", "middle", "to the multi-delta"),

@@ -1,5 +1,7 @@
 """Copies, their closed forms, and what is made of measurements over seeds and depth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -8,7 +10,7 @@ from scipy import stats
 from depthbias.closeness import Options, Queries, closeness, closest, find, find_others
 from depthbias.errors import UserError
 from depthbias.estimates import Estimate
-from depthbias.measured import Measured, Run, mean_of, rows_of, share_of
+from depthbias.measured import Measured, Run, _image_error, mean_of, rows_of, share_of
 from depthbias.memorisation import (
     closer_than_neighbour,
     copies,
@@ -210,6 +212,52 @@ def test_over_seeds_also_holds_the_error_of_the_images():
     runs = [exact(RUN._replace(seed=str(seed)), 2.0, error=0.3) for seed in range(3)]
     found = frame(rows_of(runs, []))["nn_distance:pixels", "depth3", "all", "90-10", "", None]
     assert found["upper"] - 2 == pytest.approx(0.3, rel=0.1)  # the noise is that of all seeds
+
+
+def test_images_from_the_same_noise_are_compared_one_by_one():
+    """What all seeds share in image i does not average out; between depths it cancels."""
+    rng = np.random.default_rng(3)
+    common, trend = rng.normal(size=400), "nn_distance_per_depth:pixels"
+
+    def half_widths(own):
+        runs = [
+            mean_of(
+                0.3 * depth + common * own + 0.01 * rng.normal(size=400),
+                Run("90-10", f"depth{depth}", str(seed), "ddim-25"),
+                "nn_distance:pixels",
+                k=1,
+            )
+            for depth in (2, 3, 4)
+            for seed in range(3)
+        ]
+        rows = frame(rows_of(runs, ["nn_distance:pixels"]))
+        mean = rows["nn_distance:pixels", "depth2", "all", "90-10", "", 1]
+        slope = rows[trend, "published", "all", "90-10", "", 1]
+        return [(row["upper"] - row["lower"]) / 2 for row in (mean, slope)]
+
+    mean, slope = half_widths(1.0)
+    assert mean == pytest.approx(1.96 * stats.sem(common), rel=0.1)  # not over the root of 3
+    assert slope < 0.05 * mean
+    mean, _ = half_widths(0.0)
+    assert mean < 0.01
+
+
+def test_images_of_different_noise_count_as_independent():
+    rng = np.random.default_rng(4)
+    runs = [
+        mean_of(
+            rng.normal(size=400),
+            Run("90-10", f"depth{depth}", "0", "ddim-25"),
+            "nn_distance:pixels",
+        )
+        for depth in (2, 4)
+    ]
+    together = _image_error(runs, np.array([-0.5, 0.5]))
+    assert together.std() == pytest.approx(0.5 * np.sqrt(2 / 400), rel=0.1)
+    apart = [replace(one, values=None) for one in runs]
+    assert _image_error(apart, np.array([-0.5, 0.5])).std() == pytest.approx(
+        together.std(), rel=0.1
+    )
 
 
 def grid_of_runs(rng, depths=(2, 3, 4, 5), seeds=3, k=1):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import sem
 from scipy.stats import t as student
 from torch.nn import functional
 
@@ -15,7 +16,7 @@ from depthbias.classifier import Block, Classifier
 from depthbias.embeddings import classifier_backbone
 from depthbias.errors import UserError
 from depthbias.images import to_float
-from depthbias.pairs import between, mixed, overall, within
+from depthbias.pairs import between, mixed, overall, pseudo_values, within
 from depthbias.perceptual import distance_sums, embed, image_distance_sums, mean_pairwise
 
 torch.set_num_threads(1)
@@ -131,6 +132,9 @@ def test_the_jackknife_equals_leaving_out_every_image():
     half_width = student.ppf(0.975, 11) * error
     assert found.upper - found.value == pytest.approx(half_width, rel=1e-9)
     assert found.value - found.lower == pytest.approx(half_width, rel=1e-9)
+    pseudo = pseudo_values(matrix.sum(axis=1, keepdims=True))
+    assert pseudo.mean() == pytest.approx(found.value, rel=1e-12)
+    assert sem(pseudo) == pytest.approx(error, rel=1e-9)
 
 
 def test_the_interval_covers_and_that_of_independent_pairs_would_not():
