@@ -6,7 +6,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test proofs lint bench format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,6 +24,9 @@ demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores) a
 
 test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2
+
+proofs: $(READY)  ## the slower tests: versioning, scheduler, faults
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
