@@ -11,7 +11,7 @@
 #   workflow/rules/sample.smk    sample
 #   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
-#   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, sample_denoisers, their figures
+#   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
 #   workflow/rules/figures.smk   plot_*, write_tables, write_architectures
 
 from snakemake.utils import min_version

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -40,6 +41,13 @@ class Effort:
     batch_size: int
 
 
+class Measurements(NamedTuple):
+    """What is measured, float64 [levels, n] by name, and the linear maps at the levels."""
+
+    by_name: dict[str, np.ndarray]
+    linear: LinearDenoiser
+
+
 @torch.no_grad()
 def measure(
     denoiser: Denoiser,
@@ -47,8 +55,8 @@ def measure(
     sigmas: Sequence[float],
     effort: Effort,
     report: Callable[[int], None] = lambda done: None,
-) -> dict[str, np.ndarray]:
-    """Measurements by name, float64 [levels, n], one value a pair or image (n = 1 for a map).
+) -> Measurements:
+    """Measurements by name, [levels, n], one value a pair or image (n = 1 for a map), and the maps.
 
     images: the training images [N, C, H, W] on the device of the denoiser. Names are a metric of
     docs/metrics.md, and after an @ the angle or the index of the singular vector. `report` hears
@@ -61,6 +69,7 @@ def measure(
     gaussian, delta = GaussianDenoiser.fit(images), DeltaDenoiser(images)
     batched = in_batches(denoiser, effort.batch_size)
     rows: list[dict[str, np.ndarray]] = []
+    maps: dict[float, tuple[Tensor, Tensor]] = {}
     for sigma in sigmas:
         linear = LinearDenoiser.distill(
             denoiser,
@@ -74,9 +83,11 @@ def measure(
         found = _linearity(batched, images, sigma, gaussian.mean.to(images), effort)
         found |= _score_errors(batched, others, images, sigma, effort)
         found |= _maps(linear.maps[sigma][0], gaussian, sigma)
+        maps |= linear.maps
         rows.append({name: values.cpu().numpy() for name, values in found.items()})
         report(len(rows))
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return Measurements(values, LinearDenoiser(maps))
 
 
 def _linearity(

@@ -22,7 +22,7 @@ COMMON = {"gaussian": "Gaussian", "delta": "multi-delta"}  # the same for all U-
 
 @dataclass(frozen=True)
 class Paths:
-    """What sample_denoisers.py found for one run.
+    """The trajectories that measure_gaussian.py found for one run.
 
     denoised: {denoiser: D(x) at each of `sigmas`, uint8 [S, N, H, W, C]}; images: {denoiser: uint8
     [N, H, W, C]}. Image i of every denoiser came from noise (noise_seed, indices[i]).

@@ -1,14 +1,25 @@
-"""Measure how linear and how Gaussian one trained denoiser is, over the noise levels of EDM."""
+"""Measure how linear and how Gaussian one trained denoiser is, over the noise levels of EDM.
+
+Then sample it, its linear map, the Gaussian and the multi-delta from the same noise.
+"""
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from depthbias.devices import lease
 from depthbias.errors import run
 from depthbias.files import write_npz
 from depthbias.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from depthbias.linear import LinearDenoiser
+    from depthbias.unet_denoiser import UNetDenoiser
 
 
 def positive(text: str) -> int:
@@ -30,14 +41,51 @@ def parse() -> argparse.Namespace:
     add("--noisy-images", type=positive, required=True, help="of the score errors")
     add("--samples", type=positive, required=True, help="noisy images a linear map is fitted to")
     add("--seed", type=int, required=True, help="of images and noise, 0 or more")
+    add("--count", type=positive, required=True, help="images to sample, by Heun's method")
+    add("--noise-seed", type=int, required=True, help="of the noise they start from, 0 or more")
     add("--batch-size", type=positive, required=True)
     add("--threads", type=positive, default=1, help="CPU threads")
     add("--run", type=json.loads, required=True, help='JSON {"study", "ratio", "unet", "seed"}')
     add("--output", type=Path, required=True, help="measurements by name, [levels, n] each (.npz)")
+    add("--trajectories", type=Path, required=True, help="states, denoised, images of each (.npz)")
     args = parser.parse_args()
-    if args.seed < 0:
-        parser.error("--seed must be 0 or more")
+    if min(args.seed, args.noise_seed) < 0:
+        parser.error("--seed and --noise-seed must be 0 or more")
     return args
+
+
+def sample(
+    args: argparse.Namespace, denoiser: "UNetDenoiser", linear: "LinearDenoiser", images: "Tensor"
+) -> "dict[str, np.ndarray]":
+    """The trajectories of the four denoisers as arrays, first axis the denoiser."""
+    import numpy as np
+
+    from depthbias.delta import DeltaDenoiser
+    from depthbias.gaussian import GaussianDenoiser
+    from depthbias.images import to_uint8
+    from depthbias.sampling import initial_noise
+    from depthbias.trajectories import follow
+    from depthbias.unet_denoiser import UNetDenoiser
+
+    denoisers = {
+        # Clipped as in sample.py; the linear map is that of the denoiser itself.
+        "unet": UNetDenoiser(denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True),
+        "linear": linear,
+        "gaussian": GaussianDenoiser.fit(images),
+        "delta": DeltaDenoiser(images),
+    }
+    noise = initial_noise(args.noise_seed, range(args.count), images.shape[1:]).to(images)
+    paths = follow(denoisers, noise, list(linear.maps)).values()
+    return {
+        "names": np.array(list(denoisers)),
+        "states": np.stack([path.states.movedim(2, -1).cpu().numpy() for path in paths]),
+        "denoised": np.stack(
+            [np.stack([to_uint8(x).cpu().numpy() for x in path.denoised]) for path in paths]
+        ),
+        "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
+        "indices": np.arange(args.count),
+        "noise_seed": np.int64(args.noise_seed),
+    }
 
 
 def main() -> None:
@@ -60,13 +108,11 @@ def main() -> None:
             args.pairs, args.noisy_images, args.samples, seed=args.seed, batch_size=args.batch_size
         )
         with Progress(args.levels, f"structure of {meta['unet']}", "noise levels") as progress:
-            values = measure(denoiser, images, sigmas, effort, progress.update)
-    arrays = {
-        "sigmas": np.array(sigmas),
-        "names": np.array(list(values)),
-        "run": json.dumps(args.run),
-    }
-    write_npz(args.output, arrays | values)
+            values, linear = measure(denoiser, images, sigmas, effort, progress.update)
+        trajectories = sample(args, denoiser, linear, images)
+    about = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
+    write_npz(args.output, about | {"names": np.array(list(values))} | values)
+    write_npz(args.trajectories, about | trajectories)
 
 
 if __name__ == "__main__":

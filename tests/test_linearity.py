@@ -180,7 +180,7 @@ def test_alignment_is_that_of_left_singular_vectors():
 
 def test_a_gaussian_denoiser_is_gaussian_in_every_measure():
     images, levels = draw_images(60), edm_sigmas(4).tolist()
-    found = measure(GaussianDenoiser.fit(images), images, levels, EFFORT)
+    found = measure(GaussianDenoiser.fit(images), images, levels, EFFORT).by_name
     assert {values.shape[0] for values in found.values()} == {4}
     for name in ("linearity_centred@15", "linearity_centred@45"):
         np.testing.assert_allclose(found[name], np.ones((4, 20)), rtol=0, atol=1e-12)
@@ -194,7 +194,7 @@ def test_a_gaussian_denoiser_is_gaussian_in_every_measure():
 
 def test_a_model_that_memorised_is_the_multi_delta():
     images = draw_images(40)
-    found = measure(DeltaDenoiser(images), images, [0.3], EFFORT)
+    found = measure(DeltaDenoiser(images), images, [0.3], EFFORT).by_name
     assert found["score_error:delta"].max() < 1e-12
     assert min(found[f"score_error:{name}"].mean() for name in ("linear", "gaussian")) > 0.1
 
@@ -203,7 +203,9 @@ def test_linear_maps_are_judged_on_other_noise_than_they_were_fitted_to():
     """With few samples a map follows its own noise, so its error elsewhere is larger."""
     images = draw_images(40)
     few, many = (
-        measure(bent, images, [1.0], Effort(20, 40, samples, 0, 64))["score_error:linear"].mean()
+        measure(bent, images, [1.0], Effort(20, 40, samples, 0, 64))
+        .by_name["score_error:linear"]
+        .mean()
         for samples in (20, 20_000)
     )
     assert few > 1.2 * many
@@ -212,7 +214,7 @@ def test_linear_maps_are_judged_on_other_noise_than_they_were_fitted_to():
 def test_a_relative_score_error_is_relative_to_the_model():
     images = draw_images(40)
     gaussian = GaussianDenoiser.fit(images)
-    found = measure(lambda x, sigma: 4 * gaussian(x, sigma), images, [1.0], EFFORT)
+    found = measure(lambda x, sigma: 4 * gaussian(x, sigma), images, [1.0], EFFORT).by_name
     np.testing.assert_allclose(found["score_nmse:gaussian"], 0.75)
 
 
@@ -231,7 +233,7 @@ def test_pairs_are_of_different_images(monkeypatch):
 
 
 def test_little_data_gives_fewer_pairs_and_none_is_an_error():
-    found = measure(bent, draw_images(7), [1.0], EFFORT)
+    found = measure(bent, draw_images(7), [1.0], EFFORT).by_name
     assert found["linearity@45"].shape == (1, 3) and found["score_error:delta"].shape == (1, 7)
     assert "alignment@3" in found and "alignment@10" not in found
     with pytest.raises(UserError, match="two training images"):
@@ -375,24 +377,20 @@ def program(monkeypatch, name, folder, output, **flags):
     runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
 
 
-EFFORTS = {"levels": 3, "samples": 100, "seed": 0, "batch-size": 50}
+EFFORTS = {"levels": 3, "pairs": 9, "noisy-images": 9, "samples": 100, "batch-size": 50}
+SEEDS = {"seed": 0, "count": 2, "noise-seed": 5}
 
 
-def test_measure_gaussian_writes_what_estimate_gaussian_reads(trained, tmp_path, monkeypatch):
-    output = tmp_path / "gaussian.npz"
-    flags = EFFORTS | {"pairs": 9, "noisy-images": 9}
+def test_measure_gaussian_writes_what_the_next_rules_read(trained, tmp_path, monkeypatch):
+    output, trajectories = tmp_path / "gaussian.npz", tmp_path / "trajectories.npz"
+    flags = EFFORTS | SEEDS | {"trajectories": trajectories}
     program(monkeypatch, "measure_gaussian", trained, output, **flags)
     (run,) = read_structures([output], "made-up")
     assert run.run == Run("90-10", "depth2", "0", "") and len(run.sigmas) == 3
     frame = pd.DataFrame(structure_rows([run]))
     assert np.isfinite(frame["value"]).all() and set(frame["metric"]) >= {"linearity", "alignment"}
-
-
-def test_sample_denoisers_writes_states_estimates_and_images(trained, tmp_path, monkeypatch):
-    output = tmp_path / "trajectories.npz"
-    flags = EFFORTS | {"count": 2, "noise-seed": 5}
-    program(monkeypatch, "sample_denoisers", trained, output, **flags)
-    names, states, denoised, images = read_npz(output, "names", "states", "denoised", "images")
+    parts = ("names", "states", "denoised", "images")
+    names, states, denoised, images = read_npz(trajectories, *parts)
     assert names.tolist() == ["unet", "linear", "gaussian", "delta"]
     assert states.shape == (4, 4, 2, 8, 8, 1) and denoised.shape == (4, 3, 2, 8, 8, 1)
     assert (states[:, 0] == states[:1, 0]).all() and images.dtype == np.uint8
@@ -406,7 +404,7 @@ def test_images_of_another_size_end_in_one_line(trained, tmp_path, monkeypatch):
         (tmp_path / name).write_bytes((trained / name).read_bytes())
     images = {"images": np.zeros((40, 9, 9, 1), np.uint8)}
     write_npz(tmp_path / "images.npz", images, compress=False)
-    flags = EFFORTS | {"count": 2, "noise-seed": 5}
+    flags = EFFORTS | SEEDS | {"trajectories": tmp_path / "neither.npz"}
     with pytest.raises(SystemExit, match=r"images of shape \(9, 9, 1\) where the model has"):
-        program(monkeypatch, "sample_denoisers", tmp_path, tmp_path / "none.npz", **flags)
-    assert not (tmp_path / "none.npz").exists()
+        program(monkeypatch, "measure_gaussian", tmp_path, tmp_path / "none.npz", **flags)
+    assert not (tmp_path / "none.npz").exists() and not (tmp_path / "neither.npz").exists()

@@ -139,7 +139,7 @@ def test_a_sweep_has_a_column_for_what_was_measured(tmp_path):
 
 
 def trajectories(folder, unet, seed=0, noise_seed=5, count=3):
-    """A file as sample_denoisers.py writes it."""
+    """Trajectories as measure_gaussian.py writes them."""
     rng = np.random.default_rng(seed)
     path = folder / f"{unet}-{seed}-{noise_seed}.npz"
     run = {"study": "made-up", "ratio": "90-10", "unet": unet, "seed": str(seed)}

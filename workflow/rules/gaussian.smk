@@ -12,7 +12,8 @@ rule measure_gaussian:
         images=IMAGES,
         subset=SUBSET,
     output:
-        GAUSSIAN_RUN,
+        measurements=GAUSSIAN_RUN,
+        trajectories=TRAJECTORIES,
     log:
         "logs/measure_gaussian/{study}/{ratio}/{unet}/seed{seed}.log",
     benchmark:
@@ -28,13 +29,17 @@ rule measure_gaussian:
         noisy_images=lambda w: study_of(w).gaussian.noisy_images,
         samples=lambda w: study_of(w).gaussian.samples,
         seed=lambda w: study_of(w).gaussian.seed,
+        trajectories=lambda w: study_of(w).gaussian.trajectories,
+        noise_seed=lambda w: study_of(w).sampling.noise_seed,
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
         "python {input.script} --model {input.model:q} --meta {input.meta:q} --images {input.images:q}"
         " --subset {input.subset:q} --levels {params.levels} --pairs {params.pairs}"
         " --noisy-images {params.noisy_images} --samples {params.samples} --seed {params.seed}"
-        " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output:q} &> {log:q}"
+        " --count {params.trajectories} --noise-seed {params.noise_seed} --batch-size {params.batch_size}"
+        " --threads {threads} --run {params.run:q} --output {output.measurements:q}"
+        " --trajectories {output.trajectories:q} &> {log:q}"
 
 
 rule estimate_gaussian:
@@ -53,40 +58,6 @@ rule estimate_gaussian:
     shell:
         "python {input.script} --measurements {input.measurements:q} --study {wildcards.study}"
         " --output {output:q} &> {log:q}"
-
-
-rule sample_denoisers:
-    input:
-        script="scripts/sample_denoisers.py",
-        code=modules("sample_denoisers"),
-        model=MODEL,
-        meta=MODEL_META,
-        images=IMAGES,
-        subset=SUBSET,
-    output:
-        TRAJECTORIES,
-    log:
-        "logs/sample_denoisers/{study}/{ratio}/{unet}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/sample_denoisers/{study}/{ratio}/{unet}/seed{seed}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=1,
-    params:
-        levels=lambda w: study_of(w).gaussian.levels,
-        samples=lambda w: study_of(w).gaussian.samples,
-        seed=lambda w: study_of(w).gaussian.seed,
-        trajectories=lambda w: study_of(w).gaussian.trajectories,
-        noise_seed=lambda w: study_of(w).sampling.noise_seed,
-        batch_size=lambda w: study_of(w).sampling.batch_size,
-        run=lambda w: json.dumps(dict(w.items())),
-    shell:
-        "python {input.script} --model {input.model:q} --meta {input.meta:q} --images {input.images:q}"
-        " --subset {input.subset:q} --levels {params.levels} --samples {params.samples} --seed {params.seed}"
-        " --count {params.trajectories} --noise-seed {params.noise_seed} --batch-size {params.batch_size}"
-        " --threads {threads} --run {params.run:q} --output {output:q} &> {log:q}"
 
 
 rule plot_linearity:
