@@ -12,6 +12,7 @@
 #   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
 #   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
+#   workflow/rules/sweeps.smk    snapshot, plot_halves, plot_sweep
 #   workflow/rules/figures.smk   plot_*, write_tables, write_architectures
 
 from snakemake.utils import min_version
@@ -40,11 +41,12 @@ include: "workflow/rules/sample.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/neighbors.smk"
 include: "workflow/rules/gaussian.smk"
+include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/figures.smk"
 
 
 # Every study, and every phase of it, is a target by name whether active or not.
-for study in STUDIES:
+for study in PARAMS.studies:
 
     rule:
         name:

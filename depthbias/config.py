@@ -94,6 +94,9 @@ class Training(Block):
         description="auto: bf16 where the GPU has it"
     )
     log_every: PositiveInt = Field(description="images seen between rows of the log")
+    snapshots: list[PositiveInt] = Field(
+        default=[], description="images seen at which the averaged weights are kept as well"
+    )
 
 
 class Sampling(Block):
@@ -218,6 +221,9 @@ class Study(Block):
     diversity: Diversity
     neighbors: Neighbors
     gaussian: Gaussian
+    disjoint: bool = Field(
+        default=False, description="whether the subsets of different seeds share no image"
+    )
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -251,6 +257,8 @@ class Study(Block):
                 f"gaussian.samples: {self.gaussian.samples} noisy images cannot fix a linear map "
                 f"of {pixels} pixels: take more, {10 * pixels} if there is time"
             )
+        if any(seen >= self.training.budget for seen in self.training.snapshots):
+            raise ValueError("training.snapshots: must all be below training.budget")
         if max(self.neighbors.k) >= self.subset_size:
             raise ValueError(
                 f"neighbors.k: {max(self.neighbors.k)} needs more than {self.subset_size} images"
@@ -270,6 +278,49 @@ class Study(Block):
         return self
 
 
+class Sweep(Block):
+    """Models of one study with one quantity varied."""
+
+    study: Name = Field(description="the study whose other values hold")
+    vary: Literal["subset_size", "width", "snapshots"] = Field(
+        description="snapshots: training time, by the weights kept on the way"
+    )
+    values: list[PositiveFloat] = Field(min_length=2, description="rising")
+
+    @property
+    def label(self) -> str:
+        """What is varied, for an axis."""
+        return {
+            "subset_size": "training images",
+            "width": "width (factor on channels)",
+            "snapshots": "images seen in training",
+        }[self.vary]
+
+    @field_validator("values")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each value once")
+        return value
+
+    def own(self, study: Study) -> float:
+        """The value that the study itself has."""
+        if self.vary == "snapshots":
+            return study.training.budget
+        return float(getattr(study, self.vary))
+
+    def varied(self, study: Study, value: float) -> Study:
+        """The study with another value, checked anew."""
+        content = study.model_dump()
+        if self.vary == "snapshots":
+            if value not in study.training.snapshots:
+                raise ValueError(f"{value:g} is not among training.snapshots of {self.study}")
+            content["training"] |= {"budget": int(value), "snapshots": []}
+        else:
+            content[self.vary] = int(value) if self.vary == "subset_size" else value
+        return Study.model_validate(content)
+
+
 class Params(Block):
     """The whole of params.yaml."""
 
@@ -277,6 +328,7 @@ class Params(Block):
         min_length=1, description="studies that `snakemake` without a target makes"
     )
     studies: dict[Name, Study] = Field(min_length=1)
+    sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
 
     @model_validator(mode="after")
     def _active_exist(self) -> "Params":
@@ -284,6 +336,35 @@ class Params(Block):
             if name not in self.studies:
                 raise ValueError(f"active: no study {name!r}{nearest(name, self.studies)}")
         return self
+
+    @model_validator(mode="after")
+    def _sweeps_fit(self) -> "Params":
+        for name, sweep in self.sweeps.items():
+            base = sweep.study
+            if base not in self.studies:
+                hint = nearest(base, self.studies)
+                raise ValueError(f"sweeps.{name}.study: no study {base!r}{hint}")
+            for point, value in self.points(name).items():
+                try:
+                    self.study(name, point, value)
+                except ValueError as error:
+                    raise ValueError(f"sweeps.{name}.values: {error}") from error
+        return self
+
+    def points(self, sweep: str) -> dict[str, float]:
+        """The studies of a sweep with their values; the one with the study's own is the study."""
+        block = self.sweeps[sweep]
+        own = block.own(self.studies[block.study])
+        return {
+            block.study if value == own else f"{sweep}-{value:.10g}": value
+            for value in block.values
+        }
+
+    def study(self, sweep: str, point: str, value: float) -> Study:
+        """The study that one value of a sweep makes."""
+        block = self.sweeps[sweep]
+        base = self.studies[block.study]
+        return base if point == block.study else block.varied(base, value)
 
 
 def nearest(name: str, valid: Mapping[str, Any] | list[str]) -> str:
@@ -367,8 +448,8 @@ def _block_at(location: tuple[int | str, ...]) -> type[Block]:
     parts = list(location)
     while parts:
         key = str(parts.pop(0))
-        if (block, key) == (Params, "studies"):
-            block, parts = Study, parts[1:]
+        if (block, key) in ((Params, "studies"), (Params, "sweeps")):
+            block, parts = Study if key == "studies" else Sweep, parts[1:]
         elif (block, key) == (Study, "classes"):
             block, parts = Selector, parts[1:]
         else:

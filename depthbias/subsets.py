@@ -48,13 +48,19 @@ def class_counts(fractions: Sequence[float], size: int) -> list[int]:
 
 
 def draw_subset(
-    labels: np.ndarray, proportions: Mapping[Any, float], size: int, seed: int
+    labels: np.ndarray,
+    proportions: Mapping[Any, float],
+    size: int,
+    seed: int,
+    disjoint: bool = False,
 ) -> np.ndarray:
     """Sorted indices int64 [size] into `labels` [N], with the counts class_counts(fractions, size).
 
     proportions: {class: fraction}, at least 0 and summing to 1; classes left out are not drawn.
     Every class is taken in the order of one seeded permutation of all rows, so for one seed the
-    rows of a class at a small share are contained in its rows at a larger one. UserError for a
+    rows of a class at a small share are contained in its rows at a larger one. With `disjoint`,
+    seeds 0, 1, 2 ... take one block of one permutation after another, so that no two of them share
+    an image. UserError for a
     class that does not exist, bad fractions, and a size that the labels do not allow.
     """
     labels = np.asarray(labels)
@@ -72,11 +78,16 @@ def draw_subset(
         raise UserError(f"the proportions sum to {sum(fractions):g}, not to 1")
     if size < 1:
         raise UserError(f"a subset of {size} images is empty: ask for 1 or more")
-    order = np.random.default_rng(seed).permutation(len(labels))
+    order = np.random.default_rng(0 if disjoint else seed).permutation(len(labels))
     members = [order[labels[order] == name] for name in proportions]
     counts = class_counts(fractions, size)
-    _check_available(proportions, counts, [len(rows) for rows in members])
-    chosen = [rows[:count] for rows, count in zip(members, counts, strict=True)]
+    block = seed if disjoint else 0
+    needed = [(block + 1) * count for count in counts]
+    _check_available(proportions, needed, [len(rows) for rows in members])
+    chosen = [
+        rows[block * count : (block + 1) * count]
+        for rows, count in zip(members, counts, strict=True)
+    ]
     return np.sort(np.concatenate(chosen))
 
 

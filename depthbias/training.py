@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -44,16 +44,17 @@ class TrainingOptions:
     ema_halflife: int
     precision: str
     log_every: int
+    snapshots: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """UserError for a number out of range."""
         for name in ("budget", "batch_size", "learning_rate", "clip", "log_every"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} {getattr(self, name)}: must be above 0")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, str) and not (math.isfinite(value) and value >= 0):
-                raise UserError(f"{field.name} {value}: must be finite and not negative")
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if not isinstance(value, str | list) and not (math.isfinite(value) and value >= 0):
+                raise UserError(f"{option.name} {value}: must be finite and not negative")
 
 
 def learning_rate(options: TrainingOptions, seen: float) -> float:
@@ -97,6 +98,7 @@ class Trainer:
         self.losses: list[Tensor] = []  # of the steps since the last row of the log, on the device
         self.seconds = 0.0  # spent on those steps before the run was last interrupted
         self.rows: list[dict[str, float]] = []
+        self.kept: dict[int, dict[str, Tensor]] = {}  # averaged weights by snapshot
         self._since = time.monotonic()
 
     def step(self) -> None:
@@ -114,6 +116,9 @@ class Trainer:
         with torch.no_grad():
             averages, parameters = list(self.average.values()), list(self.parameters.values())
             torch._foreach_lerp_(averages, parameters, 1 - 0.5 ** (n / halflife))
+        for due in self.options.snapshots:
+            if due <= self.seen and due not in self.kept:
+                self.kept[due] = {name: t.clone() for name, t in self.average.items()}
         # Adding 0 times the norm marks the step when only its gradient is not finite.
         self.losses.append(torch.add(loss.detach(), norm, alpha=0))
 
@@ -172,6 +177,8 @@ class Trainer:
             "waiting": self.waiting,
             "losses": torch.stack(self.losses) if self.losses else torch.empty(0),
         }
+        for due, weights in self.kept.items():
+            tensors |= {f"kept.{due}.{name}": weight for name, weight in weights.items()}
         for name, parameter in self.parameters.items():
             tensors[f"net.{name}"] = parameter
             tensors[f"average.{name}"] = self.average[name]
@@ -196,6 +203,11 @@ class Trainer:
                         key: torch.empty_like(parameter).copy_(tensors[f"{key}.{name}"])
                         for key in ("exp_avg", "exp_avg_sq")
                     },
+                }
+        for due in self.options.snapshots:
+            if due <= record["seen"]:
+                self.kept[due] = {
+                    name: tensors[f"kept.{due}.{name}"].to(self.device) for name in self.average
                 }
         self.seen, self.rows, self.seconds = record["seen"], record["rows"], record["seconds"]
         self._since = time.monotonic()

@@ -16,6 +16,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ratio", required=True, help="percentages like 90-10, or natural")
     parser.add_argument("--size", required=True, type=int, help="images")
     parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--disjoint", action="store_true", help="seeds 0, 1 ... share no image")
     parser.add_argument("--output", required=True, type=Path)
     return parser.parse_args()
 
@@ -28,7 +29,7 @@ def main() -> None:
     rows = np.concatenate([split["pool"][name] for name in classes])
     names = np.repeat(classes, [len(split["pool"][name]) for name in classes])
     order = np.argsort(rows)
-    chosen = order[draw_subset(names[order], proportions, args.size, args.seed)]
+    chosen = order[draw_subset(names[order], proportions, args.size, args.seed, args.disjoint)]
     counts = [np.count_nonzero(names[chosen] == name) for name in classes]
     write_json(
         args.output,

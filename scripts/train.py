@@ -39,10 +39,15 @@ def parse() -> argparse.Namespace:
     add("--ema-halflife", type=int, required=True, help="images seen; of the moving average")
     add("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     add("--log-every", type=int, required=True, help="images seen from row to row of the log")
+    add("--snapshots", type=int, nargs="*", default=[], help="images seen at which to keep weights")
+    add("--kept", type=Path, help="weights of the snapshots to write (.safetensors)")
     add("--model", type=Path, required=True, help="weights to write (.safetensors)")
     add("--meta", type=Path, required=True, help="their description to write (.json)")
     add("--log", type=Path, required=True, help="log to write (.csv)")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.snapshots and not args.kept:
+        parser.error("--snapshots needs --kept, the file to keep them in")
+    return args
 
 
 def load_subset(images_path: Path, subset_path: Path) -> tuple[Any, dict[str, Any]]:
@@ -169,7 +174,7 @@ def main() -> None:
     args = parse()
     images, subset = load_subset(args.images, args.subset)
     check_size(args.unet, images.shape[1])
-    check_writable(args.model, args.meta, args.log)
+    check_writable(args.model, args.meta, args.log, *([args.kept] if args.kept else []))
     with lease() as leased:
         import torch
 
@@ -177,6 +182,7 @@ def main() -> None:
         from depthbias.precision import choose_device, choose_precision
         from depthbias.resume import identify, point_path, remove_points
         from depthbias.training import Trainer, TrainingOptions
+        from depthbias.weights import write_tensors
 
         caught = catch_signals()
         torch.set_num_threads(args.threads)
@@ -192,6 +198,9 @@ def main() -> None:
         resume(trainer, point)
         train_to_the_end(trainer, point, caught)
         meta = describe(trainer, subset, configuration)
+        kept = {f"{due}.{name}": t for due, w in trainer.kept.items() for name, t in w.items()}
+        if args.kept:
+            write_tensors(args.kept, kept)
         save_model(trainer.averaged(), meta, args.model, args.meta)
         write_log(args.log, trainer.rows)
         remove_points(args.model)

@@ -576,7 +576,7 @@ def test_captions_render_without_warnings(caption, capsys):
     config = yaml.safe_load((ROOT / "params.yaml").read_text())
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(study="digits", ratio="90-10", sweep="size"),
-        params=SimpleNamespace(label="the number of training images"),
+        params=SimpleNamespace(label="the number of training images", images=64, noises=8),
         config=config | {"sweeps": {"size": {"study": "digits"}}},
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)

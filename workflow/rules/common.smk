@@ -19,20 +19,38 @@ try:
 except UserError as error:
     sys.exit(f"error: {error}")
 
-STUDIES = PARAMS.studies
 ACTIVE = PARAMS.active
-PHASES = ["data", "train", "sample", "evaluate", "figures"]
+PHASES = ["data", "train", "sample", "evaluate", "figures", "sweeps"]
+
+
+def any_of(names):
+    """A wildcard constraint; of no names one that nothing matches."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+# A sweep makes studies that differ in one value from the study they are based on, of which they use the images, the
+# split and the classifier; those of snapshots the weights too.
+SWEEPS = PARAMS.sweeps
+STUDIES, BASE, SNAPSHOT_OF = dict(PARAMS.studies), {}, {}
+for sweep, block in SWEEPS.items():
+    for point, value in PARAMS.points(sweep).items():
+        STUDIES[point] = PARAMS.study(sweep, point, value)
+        if point != block.study:
+            BASE[point] = block.study
+            if block.vary == "snapshots":
+                SNAPSHOT_OF[point] = int(value)
 
 
 wildcard_constraints:
-    study="|".join(map(re.escape, STUDIES)),
+    study=any_of(STUDIES),
+    sweep=any_of(SWEEPS),
     ratio=r"natural|[\d.]+(-[\d.]+)+",
     unet=r"[a-z0-9-]+",
     seed=r"\d+",
     sampler=r"[a-z]+-\d+",
 
 
-# Paths. {study}, {ratio}, {unet}, {seed} and {sampler} are the only wildcards.
+# Paths. {study}, {ratio}, {unet}, {seed} and {sampler} are the only wildcards, {sweep} in the figure of a sweep.
 
 IMAGES = "data/{study}/images.npz"
 SPLIT = "data/{study}/split.json"
@@ -41,6 +59,7 @@ RUN = "results/{study}/{ratio}/{unet}/seed{seed}"
 MODEL = f"{RUN}/model.safetensors"
 MODEL_META = f"{RUN}/model.json"
 TRAIN_LOG = f"{RUN}/train.csv"
+SNAPSHOTS = f"{RUN}/snapshots.safetensors"
 SAMPLES = f"{RUN}/samples-{{sampler}}.npz"
 CLASSES = f"{RUN}/classes-{{sampler}}.npz"
 CLASSIFIER = "results/{study}/classifier.safetensors"
@@ -61,6 +80,7 @@ GAUSSIAN = "results/{study}/gaussian.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
+SWEEP_FIGURE = "results/sweeps/{sweep}"
 
 
 # Look-ups
@@ -70,12 +90,20 @@ def study_of(wildcards):
     return STUDIES[wildcards.study]
 
 
-def flags(block):
-    """A block of the configuration as command-line flags, in the order of its keys."""
-    return " ".join(
-        f"--{key.replace('_', '-')} {shlex.quote(str(value))}"
-        for key, value in dict(block).items()
+def of_base(path):
+    """An input that the studies of a sweep share with the study they are based on."""
+    return lambda w: path.format(
+        **dict(w.items()) | {"study": BASE.get(w.study, w.study)}
     )
+
+
+def flags(block):
+    """A block of the configuration as command-line flags, in the order of its keys; a list after one flag."""
+    words = []
+    for key, value in dict(block).items():
+        items = value if isinstance(value, list) else [value]
+        words += [f"--{key.replace('_', '-')}", *map(str, items)]
+    return shlex.join(words)
 
 
 def of_study(path, wildcards, **narrowed):
@@ -108,6 +136,12 @@ def first_seed(path, wildcards, **narrowed):
     )
 
 
+def seeds_apart(path, wildcards, which):
+    """All U-Nets of one ratio with the first (0) or second (1) seed of a study of disjoint subsets."""
+    seed = study_of(wildcards).seeds[which]
+    return of_study(path, wildcards, ratio=wildcards.ratio, seed=seed)
+
+
 def figure(name, caption, category, **labels):
     """The two files of a figure; the PNG goes into the report."""
     return {
@@ -121,11 +155,17 @@ def figure(name, caption, category, **labels):
     }
 
 
+def halves(study):
+    """The figure of two seeds that share no training image, where a study has such."""
+    apart = STUDIES[study].disjoint and len(STUDIES[study].seeds) > 1
+    return ["halves"] if apart else []
+
+
 def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
     names += ["linearity", "structure", "score-errors", "weights"]
-    kinds = ["grid", "pairs", "trajectories"]
+    kinds = ["grid", "pairs", "trajectories", *halves(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
     return [
@@ -138,6 +178,19 @@ def study_figures(study):
     ]
 
 
+def sweep_figures(study):
+    """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
+    sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]
+    made = expand(f"{SWEEP_FIGURE}.png", sweep=sweeps)
+    sizes = [name for name in sweeps if SWEEPS[name].vary == "subset_size"]
+    return made + expand(
+        f"{FIGURES}/{{kind}}-{{ratio}}.png",
+        kind=halves(study),
+        study=[point for name in sizes for point in PARAMS.points(name)],
+        ratio=STUDIES[study].ratios,
+    )
+
+
 def targets(phase, study):
     """The files that a phase of a study makes."""
     wildcards = SimpleNamespace(study=study)
@@ -147,4 +200,5 @@ def targets(phase, study):
         "sample": lambda: of_study(SAMPLES, wildcards),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [*expand(SUMMARY, study=study), *study_figures(study)],
+        "sweeps": lambda: sweep_figures(study),
     }[phase]()

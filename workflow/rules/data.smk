@@ -50,7 +50,7 @@ rule subset:
     input:
         script="scripts/subset.py",
         code=modules("subset"),
-        split=SPLIT,
+        split=of_base(SPLIT),
     output:
         SUBSET,
     log:
@@ -61,6 +61,7 @@ rule subset:
         "../../environment.yml"
     params:
         size=lambda w: study_of(w).subset_size,
+        disjoint=lambda w: "--disjoint" if study_of(w).disjoint else "",
     shell:
         "python {input.script} --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}"
-        " --seed {wildcards.seed} --output {output:q} &> {log:q}"
+        " --seed {wildcards.seed} {params.disjoint} --output {output:q} &> {log:q}"

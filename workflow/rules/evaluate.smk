@@ -33,8 +33,8 @@ rule classify:
         script="scripts/classify.py",
         code=modules("classify"),
         samples=SAMPLES,
-        model=CLASSIFIER,
-        meta=CLASSIFIER_META,
+        model=of_base(CLASSIFIER),
+        meta=of_base(CLASSIFIER_META),
     output:
         CLASSES,
     log:

@@ -79,7 +79,7 @@ rule plot_real:
     input:
         script="scripts/plot_real.py",
         code=modules("plot_real"),
-        images=IMAGES,
+        images=of_base(IMAGES),
         subset=lambda w: first_seed(SUBSET, w, ratio=study_of(w).ratios[0]),
         samples=lambda w: first_seed(SAMPLES, w, ratio=study_of(w).ratios[0]),
         classes=lambda w: first_seed(CLASSES, w, ratio=study_of(w).ratios[0]),

@@ -9,7 +9,7 @@ rule measure_gaussian:
         code=modules("measure_gaussian"),
         model=MODEL,
         meta=MODEL_META,
-        images=IMAGES,
+        images=of_base(IMAGES),
         subset=SUBSET,
     output:
         measurements=GAUSSIAN_RUN,

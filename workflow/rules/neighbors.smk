@@ -37,8 +37,8 @@ rule embed:
         code=modules("embed"),
         samples=SAMPLES,
         classes=CLASSES,
-        model=CLASSIFIER,
-        meta=CLASSIFIER_META,
+        model=of_base(CLASSIFIER),
+        meta=of_base(CLASSIFIER_META),
     output:
         EMBEDDED,
     log:
@@ -84,8 +84,8 @@ rule measure_neighbors:
     input:
         script="scripts/measure_neighbors.py",
         code=modules("measure_neighbors"),
-        images=IMAGES,
-        real=EMBEDDED_REAL,
+        images=of_base(IMAGES),
+        real=of_base(EMBEDDED_REAL),
         subsets=lambda w: of_study(SUBSET, w),
         samples=lambda w: of_study(SAMPLES, w, sampler=main_sampler(w)),
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
@@ -184,7 +184,7 @@ rule plot_pairs:
         script="scripts/plot_pairs.py",
         code=modules("plot_pairs"),
         pairs=PAIRS,
-        images=IMAGES,
+        images=of_base(IMAGES),
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
     output:
         **figure(

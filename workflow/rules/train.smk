@@ -6,16 +6,19 @@ rule train:
     input:
         script="scripts/train.py",
         code=modules("train"),
-        images=IMAGES,
+        images=of_base(IMAGES),
         subset=SUBSET,
     output:
         model=MODEL,
         meta=MODEL_META,
         log=TRAIN_LOG,
+        kept=SNAPSHOTS,
     log:
         "logs/train/{study}/{ratio}/{unet}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/train/{study}/{ratio}/{unet}/seed{seed}.tsv"
+    wildcard_constraints:
+        study=any_of(study for study in STUDIES if study not in SNAPSHOT_OF),
     conda:
         "../../environment.yml"
     threads: 1
@@ -27,4 +30,4 @@ rule train:
     shell:
         "python {input.script} --images {input.images:q} --subset {input.subset:q} --unet {wildcards.unet}"
         " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
-        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} &> {log:q}"
+        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept {output.kept:q} &> {log:q}"

@@ -1,0 +1,96 @@
+"""Sweeps: studies made of one value each, subsets that share no image, weights kept on the way."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from depthbias.config import load, parse
+from depthbias.errors import UserError
+from depthbias.precision import Precision
+from depthbias.subsets import draw_subset
+from depthbias.training import Trainer, TrainingOptions
+
+ROOT = Path(__file__).parent.parent
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def test_a_value_makes_a_study_and_the_own_value_is_the_study():
+    params = load(ROOT / "params.yaml")
+    points = params.points("mnist-size")
+    assert points["mnist-sweep"] == params.studies["mnist-sweep"].subset_size
+    assert points["mnist-size-16"] == 16 and len(points) == 4
+    base = params.studies["mnist-sweep"]
+    varied = params.study("mnist-size", "mnist-size-16", 16.0)
+    assert varied.subset_size == 16
+    assert varied.model_dump() | {"subset_size": base.subset_size} == base.model_dump()
+    assert params.study("mnist-width", "mnist-width-0.25", 0.25).width == 0.25
+    early = params.study("mnist-time", "mnist-time-4000", 4000.0)
+    assert early.training.budget == 4000 and early.training.snapshots == []
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        ({"study": "mnist-sweeb"}, ["no study 'mnist-sweeb'", "did you mean 'mnist-sweep'"]),
+        ({"values": [256, 16]}, ["sweeps.mnist-size.values", "rise"]),
+        ({"vary": "depth"}, ["sweeps.mnist-size.vary"]),
+        ({"vary": "snapshots", "values": [7, 32_000]}, ["7 is not among training.snapshots"]),
+        ({"vary": "width", "values": [0.5, 9]}, ["sweeps.mnist-size.values", "width"]),
+        ({"valeus": [1, 2]}, ["unknown key", "did you mean 'values'"]),
+    ],
+)
+def test_bad_sweeps_are_refused_in_one_line(sweep, words):
+    content = copy.deepcopy(PARAMS)
+    content["sweeps"]["mnist-size"] |= sweep
+    with pytest.raises(UserError) as caught:
+        parse(content)
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+
+
+def test_disjoint_subsets_share_no_image_and_keep_their_counts():
+    labels = np.array(["six"] * 60 + ["nine"] * 40)
+    drawn = [draw_subset(labels, {"six": 0.6, "nine": 0.4}, 30, seed, True) for seed in range(3)]
+    assert len(np.unique(np.concatenate(drawn))) == 90
+    for rows in drawn:
+        assert np.count_nonzero(labels[rows] == "nine") == 12
+    with pytest.raises(UserError):
+        draw_subset(labels, {"six": 0.6, "nine": 0.4}, 30, 3, True)
+
+
+def test_snapshots_are_the_average_of_their_time_and_survive_an_interruption():
+    options = TrainingOptions(
+        unet="depth2",
+        width=0.25,
+        seed=0,
+        objective="edm",
+        budget=32,
+        batch_size=8,
+        learning_rate=0.01,
+        warmup=0,
+        weight_decay=0.0,
+        clip=1.0,
+        ema_halflife=16,
+        precision="fp32",
+        log_every=8,
+        snapshots=[8, 20],
+    )
+    images = torch.randint(0, 256, (16, 8, 8, 1), dtype=torch.uint8)
+    make = lambda: Trainer(options, images, torch.device("cpu"), Precision("fp32", ""))  # noqa: E731
+    trainer = make()
+    trainer.step()
+    first = {name: weight.clone() for name, weight in trainer.average.items()}
+    trainer.step()
+    resumed = make()
+    resumed.restore(*trainer.state())
+    for one in (trainer, resumed):
+        one.step()
+        assert sorted(one.kept) == [8, 20]  # 20 is first passed at 24
+        for name, weight in one.kept[8].items():
+            assert torch.equal(weight, first[name])
+        for name, weight in one.kept[20].items():
+            assert torch.equal(weight, one.average[name])

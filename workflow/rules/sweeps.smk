@@ -1,0 +1,84 @@
+# Input: weights kept during training; trajectories of two seeds; measurements of the studies of a sweep. Output: the
+# weights of a snapshot as those of a study; halves-<ratio> of a study whose seeds share no image; results/sweeps/: a
+# figure against the varied value.
+
+
+rule snapshot:
+    input:
+        script="scripts/snapshot.py",
+        code=modules("snapshot"),
+        kept=of_base(SNAPSHOTS),
+        whole=of_base(MODEL_META),
+    output:
+        model=MODEL,
+        meta=MODEL_META,
+    log:
+        "logs/snapshot/{study}/{ratio}/{unet}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/snapshot/{study}/{ratio}/{unet}/seed{seed}.tsv"
+    wildcard_constraints:
+        study=any_of(SNAPSHOT_OF),
+    conda:
+        "../../environment.yml"
+    params:
+        seen=lambda w: SNAPSHOT_OF[w.study],
+    shell:
+        "python {input.script} --kept {input.kept:q} --whole {input.whole:q} --seen {params.seen}"
+        " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
+
+
+rule plot_halves:
+    input:
+        script="scripts/plot_halves.py",
+        code=modules("plot_halves"),
+        first=lambda w: seeds_apart(TRAJECTORIES, w, 0),
+        second=lambda w: seeds_apart(TRAJECTORIES, w, 1),
+    output:
+        **figure(
+            "halves-{ratio}",
+            "halves",
+            "Gaussian structure",
+            figure="same noise, two training sets without a common image",
+            ratio="{ratio}",
+        ),
+    log:
+        "logs/plot_halves/{study}/{ratio}.log",
+    benchmark:
+        "logs/benchmarks/plot_halves/{study}/{ratio}.tsv"
+    conda:
+        "../../environment.yml"
+    params:  # for the caption: a value of a sweep is no study of params.yaml
+        images=lambda w: study_of(w).subset_size,
+        noises=lambda w: study_of(w).gaussian.trajectories,
+    shell:
+        "python {input.script} --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}"
+
+
+rule plot_sweep:
+    input:
+        script="scripts/plot_sweep.py",
+        code=modules("plot_sweep"),
+        parts=lambda w: expand(
+            [GAUSSIAN, NEIGHBORS, REPRODUCIBILITY], study=PARAMS.points(w.sweep)
+        ),
+    output:
+        svg=f"{SWEEP_FIGURE}.svg",
+        png=report(
+            f"{SWEEP_FIGURE}.png",
+            caption="../report/sweep.rst",
+            category="Sweeps",
+            labels={"sweep": "{sweep}"},
+        ),
+    log:
+        "logs/plot_sweep/{sweep}.log",
+    benchmark:
+        "logs/benchmarks/plot_sweep/{sweep}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        studies=lambda w: list(PARAMS.points(w.sweep)),
+        values=lambda w: list(PARAMS.points(w.sweep).values()),
+        label=lambda w: SWEEPS[w.sweep].label,
+    shell:
+        "python {input.script} --parts {input.parts:q} --studies {params.studies:q} --values {params.values:q}"
+        " --label {params.label:q} --output {output:q} &> {log:q}"
