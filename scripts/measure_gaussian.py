@@ -67,11 +67,14 @@ def sample(
     from depthbias.trajectories import follow
     from depthbias.unet_denoiser import UNetDenoiser
 
+    gaussian = GaussianDenoiser.fit(images)
+    if gaussian.note:
+        print(gaussian.note, file=sys.stderr, flush=True)
     denoisers = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
         "unet": UNetDenoiser(denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True),
         "linear": linear,
-        "gaussian": GaussianDenoiser.fit(images),
+        "gaussian": gaussian,
         "delta": DeltaDenoiser(images),
     }
     noise = initial_noise(args.noise_seed, range(args.count), images.shape[1:]).to(images)

@@ -381,10 +381,11 @@ EFFORTS = {"levels": 3, "pairs": 9, "noisy-images": 9, "samples": 100, "batch-si
 SEEDS = {"seed": 0, "count": 2, "noise-seed": 5}
 
 
-def test_measure_gaussian_writes_what_the_next_rules_read(trained, tmp_path, monkeypatch):
+def test_measure_gaussian_writes_what_the_next_rules_read(trained, tmp_path, monkeypatch, capsys):
     output, trajectories = tmp_path / "gaussian.npz", tmp_path / "trajectories.npz"
     flags = EFFORTS | SEEDS | {"trajectories": trajectories}
     program(monkeypatch, "measure_gaussian", trained, output, **flags)
+    assert "covariance of rank 29 in 64 dimensions" in capsys.readouterr().err
     (run,) = read_structures([output], "made-up")
     assert run.run == Run("90-10", "depth2", "0", "") and len(run.sigmas) == 3
     frame = pd.DataFrame(structure_rows([run]))
