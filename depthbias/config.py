@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from depthbias.architectures import architecture, check_size
+from depthbias.architectures import architecture, check_size, stage_widths
 from depthbias.errors import UserError, explain
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -269,6 +269,7 @@ class Study(Block):
                 raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
         for name in self.unets:
             _check(check_size, name, self.data.size, key="unets: ")
+            _check(stage_widths, name, self.width)
         if self.training.objective == "edm" and any(
             s.startswith("ddpm") for s in self.sampling.samplers
         ):
@@ -312,10 +313,11 @@ class Sweep(Block):
     def varied(self, study: Study, value: float) -> Study:
         """The study with another value, checked anew."""
         content = study.model_dump()
+        content["training"]["snapshots"] = []
         if self.vary == "snapshots":
             if value not in study.training.snapshots:
                 raise ValueError(f"{value:g} is not among training.snapshots of {self.study}")
-            content["training"] |= {"budget": int(value), "snapshots": []}
+            content["training"]["budget"] = int(value)
         else:
             content[self.vary] = int(value) if self.vary == "subset_size" else value
         return Study.model_validate(content)

@@ -1,5 +1,6 @@
 """The figure of a sweep: what one varied quantity does to structure and memorisation."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -75,7 +76,9 @@ def plot_sweep(results: pd.DataFrame, values: Mapping[str, float], label: str) -
             _draw_values(axes, here, unet, lines, list(marks))
         line[0].set_ylabel(f"{unet}\n{ratio_title(ratio)}")
     titles = [title for title, _ in AGAINST_SIGMA.values()] + list(right)
-    labels = [r"noise level $\sigma$"] * len(AGAINST_SIGMA) + [label] * len(right)
+    labels = [r"noise level $\sigma$"] * len(AGAINST_SIGMA) + [textwrap.fill(label, 16)] * len(
+        right
+    )
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     for axes, words in zip(grid[-1], labels, strict=True):
@@ -152,5 +155,4 @@ def _handles(marks: Mapping[float, Mark], right: Sequence[Sequence[Line]]) -> li
 
 def _notes(values: Mapping[str, float], rows: pd.DataFrame) -> list[str]:
     seeds = rows.loc[~rows["seed"].isin([ALL_SEEDS, ""]) & ~rows["seed"].str.contains("~"), "seed"]
-    studies = ", ".join(values)
-    return [f"studies {studies}; {seeds.nunique()} seeds, 95 % intervals"]
+    return [f"{len(values)} studies; {seeds.nunique()} seeds, 95 % intervals"]

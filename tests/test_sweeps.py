@@ -22,14 +22,16 @@ def test_a_value_makes_a_study_and_the_own_value_is_the_study():
     params = load(ROOT / "params.yaml")
     points = params.points("mnist-size")
     assert points["mnist-sweep"] == params.studies["mnist-sweep"].subset_size
-    assert points["mnist-size-16"] == 16 and len(points) == 4
+    assert points["mnist-size-64"] == 64 and len(points) == 4
     base = params.studies["mnist-sweep"]
-    varied = params.study("mnist-size", "mnist-size-16", 16.0)
-    assert varied.subset_size == 16
-    assert varied.model_dump() | {"subset_size": base.subset_size} == base.model_dump()
+    varied = params.study("mnist-size", "mnist-size-64", 64.0)
+    assert varied.subset_size == 64
+    expected = base.model_dump() | {"subset_size": 64}
+    expected["training"]["snapshots"] = []  # those are of the study itself
+    assert varied.model_dump() == expected
     assert params.study("mnist-width", "mnist-width-0.25", 0.25).width == 0.25
-    early = params.study("mnist-time", "mnist-time-4000", 4000.0)
-    assert early.training.budget == 4000 and early.training.snapshots == []
+    early = params.study("mnist-time", "mnist-time-6000", 6000.0)
+    assert early.training.budget == 6000 and early.training.snapshots == []
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,9 @@ def test_a_value_makes_a_study_and_the_own_value_is_the_study():
         ({"study": "mnist-sweeb"}, ["no study 'mnist-sweeb'", "did you mean 'mnist-sweep'"]),
         ({"values": [256, 16]}, ["sweeps.mnist-size.values", "rise"]),
         ({"vary": "depth"}, ["sweeps.mnist-size.vary"]),
-        ({"vary": "snapshots", "values": [7, 32_000]}, ["7 is not among training.snapshots"]),
+        ({"vary": "snapshots", "values": [7, 24_000]}, ["7 is not among training.snapshots"]),
         ({"vary": "width", "values": [0.5, 9]}, ["sweeps.mnist-size.values", "width"]),
+        ({"vary": "width", "values": [0.1, 0.5]}, ["sweeps.mnist-size.values", "multiple of 8"]),
         ({"valeus": [1, 2]}, ["unknown key", "did you mean 'values'"]),
     ],
 )
