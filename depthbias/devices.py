@@ -20,6 +20,7 @@ from depthbias.errors import UserError, explain
 
 # Set by SLURM, LSF and PBS for a job that was given GPUs.
 ALLOCATIONS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "LSB_CUDA_VISIBLE_DEVICES", "PBS_GPUFILE")
+ON_NODE = "SLURM_GPUS_ON_NODE"  # the only variable where SLURM counts GPUs without naming them
 POLL_SECONDS = 0.3
 
 
@@ -27,35 +28,51 @@ POLL_SECONDS = 0.3
 def lease() -> Iterator[str]:
     """Hold a GPU for the block, alone; yields a description of what is used, for the log.
 
-    Call it before torch is imported: it sets CUDA_VISIBLE_DEVICES. An existing value (also an empty
-    one: the CPU) and a scheduler's allocation are left alone; without a GPU nothing is locked.
+    Call it before torch is imported: it sets CUDA_VISIBLE_DEVICES. An existing value that names one
+    device or none (empty: the CPU) and a scheduler's allocation are left alone; of several devices
+    one is leased; a SLURM job that was given no GPU uses the CPU; without a GPU nothing is locked.
     Waits while all slots are taken. DEPTHBIAS_SLOTS: jobs a device may have at a time (1 unless
     set); DEPTHBIAS_DEVICES: number of stand-in devices to lease instead of those that nvidia-smi
     lists (for tests).
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        yield (
-            f"CUDA_VISIBLE_DEVICES={given} as given"
-            if given
-            else "CPU, as CUDA_VISIBLE_DEVICES says"
-        )
-        return
     allocation = next((name for name in ALLOCATIONS if name in os.environ), None)
-    if allocation:
+    if given == "":
+        yield "CPU, as CUDA_VISIBLE_DEVICES says"
+    elif given is not None and "," not in given:
+        yield f"CUDA_VISIBLE_DEVICES={given} as given"
+    elif given is None and allocation:
         yield f"the scheduler's devices ({allocation}={os.environ[allocation]})"
-        return
-    devices = _devices()
-    if not devices:
-        yield "CPU, no GPU found"
-        return
-    device, lock = _wait_for_one(devices, _positive("DEPTHBIAS_SLOTS", 1))
-    os.environ["CUDA_VISIBLE_DEVICES"] = device
+    elif given is None and "SLURM_JOB_ID" in os.environ and not os.environ.get(ON_NODE):
+        with _visible(""):
+            yield "CPU, SLURM gave this job no GPU"
+    else:
+        devices = _devices()
+        if given is not None:
+            devices = [_uuid(entry.strip(), devices) for entry in given.split(",")]
+        if devices:
+            device, lock = _wait_for_one(devices, _positive("DEPTHBIAS_SLOTS", 1))
+            try:
+                with _visible(device):
+                    yield f"GPU {device}"
+            finally:
+                lock.release()
+        else:
+            yield "CPU, no GPU found"
+
+
+@contextmanager
+def _visible(devices: str) -> Iterator[None]:
+    """CUDA_VISIBLE_DEVICES is `devices` in the block, afterwards what it was."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = devices
     try:
-        yield f"GPU {device}"
+        yield
     finally:
-        del os.environ["CUDA_VISIBLE_DEVICES"]
-        lock.release()
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 def _wait_for_one(devices: list[str], slots: int) -> tuple[str, FileLock]:
@@ -107,6 +124,15 @@ def _devices() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return parse_listing(listing)
+
+
+def _uuid(entry: str, devices: list[str]) -> str:
+    """What nvidia-smi calls the device that is number `entry`, so that all jobs lock one name.
+
+    Numbers of divided GPUs are none of its numbers; they stay as they are.
+    """
+    numbers = entry.isdecimal() and not any(device.startswith("MIG") for device in devices)
+    return devices[int(entry)] if numbers and int(entry) < len(devices) else entry
 
 
 def parse_listing(listing: str) -> list[str]:

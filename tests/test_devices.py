@@ -1,14 +1,19 @@
 """Device leases with stand-in devices: never shared, freed by the kernel, other claims kept."""
 
 import os
+import random
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
+from conftest import ROOT
 
-from depthbias.devices import ALLOCATIONS, lease, parse_listing
+from depthbias.devices import ALLOCATIONS, ON_NODE, lease, parse_listing
 from depthbias.errors import UserError
 
 # Takes a lease, says so in a shared file (appends are atomic), holds it until a file "go" is there
@@ -31,7 +36,8 @@ assert "torch" not in sys.modules
 @pytest.fixture
 def clean(monkeypatch, tmp_path):
     """No device claimed by anyone, no nvidia-smi, locks in a folder of this test."""
-    for name in (*ALLOCATIONS, "CUDA_VISIBLE_DEVICES", "DEPTHBIAS_DEVICES", "DEPTHBIAS_SLOTS"):
+    own = ("CUDA_VISIBLE_DEVICES", "DEPTHBIAS_DEVICES", "DEPTHBIAS_SLOTS")
+    for name in (*ALLOCATIONS, ON_NODE, "SLURM_JOB_ID", *own):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -99,7 +105,103 @@ def test_a_killed_holder_frees_its_device(clean):
     assert events(clean) == ["+0", "+0", "-0"]
 
 
-@pytest.mark.parametrize("given", ["", "2", "GPU-1,GPU-2"])
+# One of many jobs: writes when it takes and frees its device. It holds it until "go" is there and
+# `length` seconds longer.
+JOB = """
+import os, sys, time
+from depthbias.devices import lease
+folder, length = sys.argv[1:]
+log = os.open(folder + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def note(what):
+    text = f"{what} {os.environ['CUDA_VISIBLE_DEVICES']} {os.getpid()} {time.monotonic()}\\n"
+    os.write(log, text.encode())
+with lease():
+    note("+")
+    while not os.path.exists(folder + "/go"):
+        time.sleep(0.01)
+    time.sleep(float(length))
+    note("-")
+"""
+
+
+def workflow(folder, lengths, at_once):
+    """Run the jobs, `at_once` at a time, as `--resources gpu=N` does; None: kill -9 as holder.
+
+    Returns when each killed one was killed: {process id: time}.
+    """
+    waiting, running, killed = list(lengths), {}, {}
+    while waiting or running:
+        while waiting and len(running) < at_once:
+            length = waiting.pop()
+            command = [sys.executable, "-c", JOB, folder, str(60 if length is None else length)]
+            child = subprocess.Popen(command, env=os.environ | {"DEPTHBIAS_DEVICES": "3"})
+            running[child] = length is None
+        holders = {int(pid) for what, _, pid, _ in notes(folder) if what == "+"}
+        for child in [c for c, doomed in running.items() if doomed and c.pid in holders]:
+            if (folder / "go").exists() and child.pid not in killed:
+                killed[child.pid] = time.monotonic()
+                child.kill()
+        for child in [c for c in running if c.poll() is not None]:
+            assert child.returncode == (-9 if running.pop(child) else 0)
+        time.sleep(0.02)
+    return killed
+
+
+def notes(folder):
+    log = folder / "log"
+    return [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def holdings(folder, killed):
+    """{device: [(from, to) of each holder in order]}; a killed holder's end is its kill."""
+    ends = {int(pid): float(when) for what, _, pid, when in notes(folder) if what == "-"} | killed
+    found = {}
+    for what, device, pid, when in notes(folder):
+        if what == "+":
+            found.setdefault(device, []).append((float(when), ends[int(pid)]))
+    return {device: sorted(spans) for device, spans in found.items()}
+
+
+def test_forty_jobs_of_two_workflows_with_holders_killed(clean):
+    """40 jobs, 8 of them killed: never two on one of three devices, all three used."""
+    dice = random.Random(0)
+    lengths = [dice.uniform(0, 0.1) for _ in range(32)] + [None] * 8
+    dice.shuffle(lengths)
+    with ThreadPoolExecutor() as two:  # workflows that know nothing of each other, each for 3 GPUs
+        halves = [two.submit(workflow, clean, lengths[i::2], 3) for i in range(2)]
+        while len(notes(clean)) < 3 and not any(half.done() for half in halves):
+            time.sleep(0.02)
+        first = {device for _, device, _, _ in notes(clean)}
+        (clean / "go").touch()
+        killed = halves[0].result() | halves[1].result()
+    assert first == {"0", "1", "2"}
+    spans = holdings(clean, killed)
+    assert set(spans) == {"0", "1", "2"} and sum(map(len, spans.values())) == 40
+    assert len(killed) == 8
+    for device, held in spans.items():
+        for (_, end), (start, _) in pairwise(held):
+            assert start >= end, f"device {device} was shared"
+
+
+def test_rules_that_lease_are_those_that_count_as_gpu_jobs():
+    leasing = {p.stem for p in (ROOT / "scripts").glob("*.py") if "with lease()" in p.read_text()}
+    counted = set()
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if re.search(r"^ +gpu=1,$", rule, flags=re.MULTILINE):
+                counted.add(rule.split(":")[0])
+    assert leasing == counted and {"train", "sample"} <= counted
+
+
+def test_a_script_that_may_use_a_gpu_leases_it():
+    """Whatever looks for CUDA, in a script or in what it imports first, runs under a lease."""
+    for path in (ROOT / "scripts").glob("*.py"):
+        text = path.read_text()
+        if re.search(r"choose_device|exact_device|measuring_device|cuda", text):
+            assert "with lease()" in text, path.name
+
+
+@pytest.mark.parametrize("given", ["", "2", "GPU-2"])
 def test_given_devices_are_left_alone(clean, monkeypatch, given):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     monkeypatch.setenv("DEPTHBIAS_DEVICES", "3")
@@ -108,6 +210,40 @@ def test_given_devices_are_left_alone(clean, monkeypatch, given):
         assert given in description
     assert os.environ["CUDA_VISIBLE_DEVICES"] == given
     assert not list(clean.glob("depthbias-*"))
+
+
+def test_of_several_given_devices_one_is_leased(clean, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    monkeypatch.setenv("DEPTHBIAS_DEVICES", "3")
+    with lease():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+        with lease():
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,0"
+
+
+def test_a_number_and_a_uuid_are_one_device(clean, monkeypatch):
+    fake_nvidia_smi(clean, TWO_GPUS)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    with lease():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-bbbb-2"
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        with lease():
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-aaaa-1"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-bbbb-2")
+
+
+def test_a_slurm_job_without_a_gpu_takes_nobody_elses(clean, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("DEPTHBIAS_DEVICES", "3")
+    with lease() as description:
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+        assert description == "CPU, SLURM gave this job no GPU"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    monkeypatch.setenv(ON_NODE, "1")
+    with lease() as description:
+        assert description == "GPU 0"
 
 
 @pytest.mark.parametrize("name", ALLOCATIONS)
