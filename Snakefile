@@ -45,6 +45,31 @@ include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/figures.smk"
 
 
+# On a cluster these run where Snakemake does: they take seconds, or download (prepare).
+localrules:
+    prepare,
+    split,
+    subset,
+    estimate_gaussian,
+    summarize,
+    plot_proportions,
+    plot_kappa,
+    plot_grid,
+    plot_real,
+    plot_losses,
+    plot_diversity,
+    plot_neighbors,
+    plot_pairs,
+    plot_linearity,
+    plot_structure,
+    plot_score_errors,
+    plot_weights,
+    plot_trajectories,
+    write_tables,
+    write_neighbor_table,
+    write_architectures,
+
+
 # Every study, and every phase of it, is a target by name whether active or not.
 for study in PARAMS.studies:
 
