@@ -135,6 +135,16 @@ def _uuid(entry: str, devices: list[str]) -> str:
     return devices[int(entry)] if numbers and int(entry) < len(devices) else entry
 
 
+def driver_version() -> str:
+    """The version of the NVIDIA driver, as nvidia-smi says; "unknown" where it says none."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return next(iter(told.stdout.split()), "unknown")
+
+
 def parse_listing(listing: str) -> list[str]:
     """UUIDs in the output of `nvidia-smi -L`; a GPU with MIG instances is replaced by them."""
     found: list[str] = []

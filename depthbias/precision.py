@@ -45,6 +45,11 @@ def choose_precision(requested: str, device: torch.device) -> Precision:
     return Precision("fp32", f"{found}: bf16 is fast from 8.0 on")
 
 
+def matmul_precision(device: torch.device) -> str:
+    """What matrix products without autocast are made in: tf32 or fp32."""
+    return "tf32" if device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32 else "fp32"
+
+
 def describe_device(device: torch.device) -> str:
     """The name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

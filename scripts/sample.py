@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from depthbias.devices import lease
 from depthbias.errors import UserError, run
-from depthbias.files import write_npz
+from depthbias.files import write_json, write_npz
 from depthbias.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 
 def positive(text: str) -> int:
@@ -37,6 +38,7 @@ def parse() -> argparse.Namespace:
     add("--threads", type=positive, default=1, help="CPU threads")
     add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
     add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
+    add("--record", type=Path, required=True, help="what it took, to write (.json)")
     args = parser.parse_args()
     if args.noise_seed < 0:
         parser.error("--noise-seed must be 0 or more")
@@ -47,15 +49,16 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def draw(args: argparse.Namespace, model: Any, meta: dict[str, Any]) -> "np.ndarray":
+def draw(
+    args: argparse.Namespace, model: Any, meta: dict[str, Any], device: "torch.device"
+) -> "np.ndarray":
     """uint8 [count, S, S, C]."""
     import numpy as np
 
-    from depthbias.precision import choose_device
     from depthbias.sampling import fast_layout, noise_levels, sample
     from depthbias.unet_denoiser import UNetDenoiser
 
-    size, device = meta["size"], choose_device()
+    size = meta["size"]
     model.to(device=device, memory_format=fast_layout(size, device))
     try:
         denoiser = UNetDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
@@ -90,14 +93,19 @@ def main() -> None:
         import torch
 
         from depthbias.checkpoints import load_model
+        from depthbias.precision import choose_device, matmul_precision
+        from depthbias.record import Meter
 
         print(leased, file=sys.stderr, flush=True)
         torch.set_num_threads(args.threads)
+        device = choose_device()
+        meter = Meter(device)
         model, meta = load_model(args.model, args.meta)
         try:
-            images = draw(args, model, meta)
+            images = draw(args, model, meta, device)
         except FloatingPointError as error:
             raise UserError(f"{args.model}: {error}: train the model again") from error
+        record = meter.record(matmul_precision(device))
     samples = {
         "images": images,
         "indices": np.arange(args.count),
@@ -105,6 +113,7 @@ def main() -> None:
         "run": args.run,
     }
     write_npz(args.output, samples)
+    write_json(args.record, record)
 
 
 if __name__ == "__main__":

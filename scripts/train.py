@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from depthbias.architectures import check_size
 from depthbias.devices import lease
 from depthbias.errors import UserError, explain, run
-from depthbias.files import map_npz, read_json, write_text
+from depthbias.files import map_npz, read_json, write_json, write_text
 from depthbias.progress import Progress
 
 if TYPE_CHECKING:
+    from depthbias.record import Meter
     from depthbias.training import Trainer
 
 
@@ -44,6 +45,7 @@ def parse() -> argparse.Namespace:
     add("--model", type=Path, required=True, help="weights to write (.safetensors)")
     add("--meta", type=Path, required=True, help="their description to write (.json)")
     add("--log", type=Path, required=True, help="log to write (.csv)")
+    add("--record", type=Path, required=True, help="what it took, to write (.json)")
     args = parser.parse_args()
     if args.snapshots and not args.kept:
         parser.error("--snapshots needs --kept, the file to keep them in")
@@ -105,28 +107,30 @@ def revision() -> str:
         return "unknown"
 
 
-def resume(trainer: "Trainer", point: Path) -> None:
+def resume(trainer: "Trainer", meter: "Meter", point: Path) -> None:
     """Continue from the point if there is one that is whole."""
     from depthbias.resume import load_point
 
     if not point.exists():
         return
     try:
-        trainer.restore(*load_point(point))
+        tensors, record = load_point(point)
+        trainer.restore(tensors, record)
+        meter.add(record["spent"])
         print(f"going on from {trainer.seen:,} images", file=sys.stderr, flush=True)
     except UserError as error:
         print(f"starting over: {error}", file=sys.stderr, flush=True)
 
 
-def train_to_the_end(trainer: "Trainer", point: Path, caught: list[int]) -> None:
+def train_to_the_end(trainer: "Trainer", meter: "Meter", point: Path, caught: list[int]) -> None:
     """Train, saving resume points; a signal in `caught` saves one and ends the process."""
     from depthbias.resume import save_point
     from depthbias.training import Stopped, train
 
     def save() -> None:
-        state = trainer.state()
+        tensors, record = trainer.state()
         try:
-            save_point(point, *state)
+            save_point(point, tensors, record | {"spent": meter.spent()})
         except UserError as error:  # no reason to lose the run
             print(f"no resume point saved: {error}", file=sys.stderr, flush=True)
 
@@ -174,12 +178,15 @@ def main() -> None:
     args = parse()
     images, subset = load_subset(args.images, args.subset)
     check_size(args.unet, images.shape[1])
-    check_writable(args.model, args.meta, args.log, *([args.kept] if args.kept else []))
+    check_writable(
+        args.model, args.meta, args.log, args.record, *([args.kept] if args.kept else [])
+    )
     with lease() as leased:
         import torch
 
         from depthbias.checkpoints import save_model
         from depthbias.precision import choose_device, choose_precision
+        from depthbias.record import Meter
         from depthbias.resume import identify, point_path, remove_points
         from depthbias.training import Trainer, TrainingOptions
         from depthbias.weights import write_tensors
@@ -192,17 +199,19 @@ def main() -> None:
         options = TrainingOptions(
             **{f.name: getattr(args, f.name) for f in fields(TrainingOptions)}
         )
+        meter = Meter(device)
         trainer = Trainer(options, torch.from_numpy(images), device, precision)
         configuration = identify(repr(options), images.tobytes(), device.type, precision.name)
         point = point_path(args.model, configuration)
-        resume(trainer, point)
-        train_to_the_end(trainer, point, caught)
+        resume(trainer, meter, point)
+        train_to_the_end(trainer, meter, point, caught)
         meta = describe(trainer, subset, configuration)
         kept = {f"{due}.{name}": t for due, w in trainer.kept.items() for name, t in w.items()}
         if args.kept:
             write_tensors(args.kept, kept)
         save_model(trainer.averaged(), meta, args.model, args.meta)
         write_log(args.log, trainer.rows)
+        write_json(args.record, meter.record(precision.name))
         remove_points(args.model)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 from conftest import ROOT
 
-from depthbias.devices import ALLOCATIONS, ON_NODE, lease, parse_listing
+from depthbias.devices import ALLOCATIONS, ON_NODE, driver_version, lease, parse_listing
 from depthbias.errors import UserError
 
 # Takes a lease, says so in a shared file (appends are atomic), holds it until a file "go" is there
@@ -288,6 +288,12 @@ def test_a_driver_that_fails_means_no_gpu(clean):
     fake_nvidia_smi(clean, "NVIDIA-SMI has failed", status=9)
     with lease() as description:
         assert "CPU" in description
+
+
+def test_the_driver_is_what_nvidia_smi_says(clean):
+    assert driver_version() == "unknown"
+    fake_nvidia_smi(clean, "550.54.15\n550.54.15")
+    assert driver_version() == "550.54.15"
 
 
 def test_a_divided_gpu_stands_for_its_instances():

@@ -22,7 +22,7 @@ import torch
 from depthbias import training
 from depthbias.checkpoints import load_model
 from depthbias.errors import UserError
-from depthbias.files import write_json, write_npz
+from depthbias.files import read_json, write_json, write_npz
 from depthbias.images import to_float
 from depthbias.objectives import alpha_bars, ddpm_loss
 from depthbias.precision import Precision, choose_precision
@@ -326,6 +326,7 @@ def flags(inputs, output, **changes):
         "model": output / "model.safetensors",
         "meta": output / "model.json",
         "log": output / "train.csv",
+        "record": output / "train-record.json",
     } | changes
     return [w for k, v in named.items() for w in ("--" + k.replace("_", "-"), str(v))]
 
@@ -387,8 +388,10 @@ def test_outputs_of_the_script(whole):
     assert sorted(p.name for p in whole.iterdir()) == [
         "model.json",
         "model.safetensors",
+        "train-record.json",
         "train.csv",
     ]
+    assert read_json(whole / "train-record.json")["parts"] == 1
     unet, meta = load_model(whole / "model.safetensors", whole / "model.json")
     assert meta["parameters"] == sum(p.numel() for p in unet.parameters())
     assert (meta["unet"], meta["ratio"], meta["images"], meta["precision"]) == (
@@ -429,6 +432,7 @@ def test_killed_anywhere_the_weights_are_the_same(inputs, whole, tmp_path):
     assert code == 0
     assert text.count("going on from") == 4
     assert_equal_output(folder, whole)
+    assert read_json(folder / "train-record.json")["parts"] == 5
 
 
 def _seen(point):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, snakemake
@@ -41,7 +42,7 @@ def planned(folder, *arguments):
 
 def test_tiny_study_makes_every_artefact(tiny):
     run = tiny / RESULTS / "90-10/depth3/seed1"
-    for name in ("model.safetensors", "model.json", "train.csv"):
+    for name in ("model.safetensors", "model.json", "train.csv", "train-record.json"):
         assert (run / name).is_file()
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
@@ -51,6 +52,9 @@ def test_tiny_study_makes_every_artefact(tiny):
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
     assert "depth3" in (tiny / RESULTS / "tables/proportions.md").read_text()
+    records = pd.read_csv(tiny / RESULTS / "tables/records.csv")
+    assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
+    assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
 
 
@@ -114,7 +118,11 @@ def test_report_is_one_self_contained_page_with_every_figure(tiny, tmp_path):
     done = snakemake(folder, "--report", "report.html")
     assert done.returncode == 0, done.stdout
     page = (folder / "report.html").read_text()
-    for words in ("class proportions against depth", "same noise, every depth", "training loss"):
+    for words in (
+        "class proportions against depth",
+        "same noise, every depth",
+        "memory and devices",
+    ):
         assert words in page
     assert not re.search(r'<(script|link)[^>]+(src|href)="https?://', page)
 
@@ -189,6 +197,7 @@ LIGHT = [
     "plot_pairs",
     "write_tables",
     "write_neighbor_table",
+    "write_records",
 ]
 
 

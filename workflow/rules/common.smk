@@ -60,7 +60,9 @@ MODEL = f"{RUN}/model.safetensors"
 MODEL_META = f"{RUN}/model.json"
 TRAIN_LOG = f"{RUN}/train.csv"
 SNAPSHOTS = f"{RUN}/snapshots.safetensors"
+TRAIN_RECORD = f"{RUN}/train-record.json"
 SAMPLES = f"{RUN}/samples-{{sampler}}.npz"
+SAMPLE_RECORD = f"{RUN}/samples-{{sampler}}-record.json"
 CLASSES = f"{RUN}/classes-{{sampler}}.npz"
 CLASSIFIER = "results/{study}/classifier.safetensors"
 CLASSIFIER_META = "results/{study}/classifier.json"
@@ -173,7 +175,7 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures", "neighbors"],
+            name=["proportions", "architectures", "neighbors", "records"],
         ),
     ]
 

@@ -171,3 +171,33 @@ rule write_architectures:
         "python {input.script} --unets {params.unets:q} --channels {params.channels} --size {params.size}"
         " --width {params.width} --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"
+
+
+rule write_records:
+    input:
+        script="scripts/write_records.py",
+        code=modules("write_records"),
+        train=lambda w: of_study(TRAIN_RECORD, w),
+        sample=lambda w: of_study(SAMPLE_RECORD, w),
+    output:
+        csv=f"{TABLES}/records.csv",
+        md=f"{TABLES}/records.md",
+        html=report(
+            f"{TABLES}/records.html",
+            caption="../report/table_records.rst",
+            category="Tables",
+            labels={"study": "{study}", "table": "time, memory and devices"},
+        ),
+    log:
+        "logs/write_records/{study}.log",
+    benchmark:
+        "logs/benchmarks/write_records/{study}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        train=lambda w: of_study("{ratio}/{unet}/{seed}/train", w),
+        sample=lambda w: of_study("{ratio}/{unet}/{seed}/{sampler}", w),
+    shell:
+        "python {input.script} --study {wildcards.study} --records {input.train:q} {input.sample:q}"
+        " --labels {params.train:q} {params.sample:q} --output-csv {output.csv:q} --output-md {output.md:q}"
+        " --output-html {output.html:q} &> {log:q}"

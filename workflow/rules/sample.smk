@@ -1,5 +1,5 @@
 # Input: trained weights. Output: samples-<sampler>-<steps>.npz beside them: generated images, image i of every model
-# from the same noise.
+# from the same noise; and what it took (JSON).
 
 
 rule sample:
@@ -9,7 +9,8 @@ rule sample:
         model=MODEL,
         meta=MODEL_META,
     output:
-        SAMPLES,
+        samples=SAMPLES,
+        record=SAMPLE_RECORD,
     log:
         "logs/sample/{study}/{ratio}/{unet}/seed{seed}/{sampler}.log",
     benchmark:
@@ -29,4 +30,5 @@ rule sample:
     shell:
         "python {input.script} --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
         " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
-        " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output:q} &> {log:q}"
+        " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output.samples:q}"
+        " --record {output.record:q} &> {log:q}"

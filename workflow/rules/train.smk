@@ -1,5 +1,5 @@
 # Input: data/<study>/ images and subset. Output: results/<study>/<ratio>/<unet>/seed<k>/: EMA weights (safetensors),
-# their description (JSON) and the training log (CSV).
+# their description (JSON), the training log (CSV) and what it took (JSON).
 
 
 rule train:
@@ -13,6 +13,7 @@ rule train:
         meta=MODEL_META,
         log=TRAIN_LOG,
         kept=SNAPSHOTS,
+        record=TRAIN_RECORD,
     log:
         "logs/train/{study}/{ratio}/{unet}/seed{seed}.log",
     benchmark:
@@ -30,4 +31,5 @@ rule train:
     shell:
         "python {input.script} --images {input.images:q} --subset {input.subset:q} --unet {wildcards.unet}"
         " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
-        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept {output.kept:q} &> {log:q}"
+        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept {output.kept:q}"
+        " --record {output.record:q} &> {log:q}"
