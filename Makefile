@@ -6,7 +6,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proofs lint sweeps bench format clean
+.PHONY: help demo test proofs lint slurm sweeps bench format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -37,6 +37,10 @@ lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
 
 sweeps: $(READY)  ## training-set size, width and time on MNIST at 16x16: under 20 minutes on 2 cores
 	$(BIN)/snakemake --cores $(CORES) sweeps_mnist-sweep
+
+slurm:  ## install SLURM for its test in `make proofs` (Debian, Ubuntu; needs root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurmctld slurmd slurm-client munge
 
 bench: $(READY)  ## paired speed measurements against diffusers
 	$(BIN)/python -m benchmarks

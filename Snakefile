@@ -13,7 +13,7 @@
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
 #   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
 #   workflow/rules/sweeps.smk    snapshot, plot_halves, plot_sweep
-#   workflow/rules/figures.smk   plot_*, write_tables, write_architectures
+#   workflow/rules/figures.smk   plot_*, write_tables, write_architectures, write_records
 
 from snakemake.utils import min_version
 
@@ -68,6 +68,7 @@ localrules:
     write_tables,
     write_neighbor_table,
     write_architectures,
+    write_records,
 
 
 # Every study, and every phase of it, is a target by name whether active or not.

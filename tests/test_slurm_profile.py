@@ -1,0 +1,67 @@
+"""The SLURM profile says what the rules need; tests/slurm runs it on a real SLURM."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT, snakemake
+
+PROFILES = ROOT / "workflow/profiles"
+SLURM = yaml.safe_load((PROFILES / "slurm/profile.yaml").read_text())
+NEUTRAL = yaml.safe_load((PROFILES / "default/profile.yaml").read_text())
+
+
+def rules():
+    """{name: text} of all rules that run a script."""
+    found = {}
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            found[rule.split(":")[0]] = rule
+    return found
+
+
+def local_rules():
+    block = re.search(r"^localrules:\n((?:    \w+,\n)+)", (ROOT / "Snakefile").read_text(), re.M)
+    return set(re.findall(r"\w+", block.group(1)))
+
+
+GPU_RULES = {name for name, text in rules().items() if "gpu=1," in text}
+
+
+def test_the_neutral_options_are_in_both_profiles():
+    assert {key: SLURM.get(key) for key in NEUTRAL} == NEUTRAL
+    assert not {"executor", "cores", "jobs", "resources", "default-resources"} & set(NEUTRAL)
+
+
+def test_every_gpu_rule_goes_to_the_gpu_partition_and_no_other():
+    assert set(SLURM["set-resources"]) == GPU_RULES
+    places = {given["slurm_partition"] for given in SLURM["set-resources"].values()}
+    assert places == {"gpu"} and SLURM["default-resources"]["slurm_partition"] == "cpu"
+
+
+def test_local_rules_are_rules_and_need_no_gpu():
+    assert local_rules() <= set(rules())
+    assert not local_rules() & (GPU_RULES | {"classify", "measure_bias", "measure_diversity"})
+
+
+def test_every_line_of_the_profile_has_its_reason():
+    text = (PROFILES / "slurm/profile.yaml").read_text()
+    for line in text.split("# As in profiles/default")[0].splitlines():
+        assert "#" in line or not line.strip(), line
+
+
+@pytest.mark.parametrize("how", ["--workflow-profile", "SNAKEMAKE_PROFILE"])
+def test_both_ways_of_choosing_the_profile_plan_the_same(how):
+    """The second one is what `dvc repro` uses: the default profile is loaded over it."""
+    path = "workflow/profiles/slurm"
+    options = ["-n", "--forceall", "train_digits"]
+    if how == "SNAKEMAKE_PROFILE":
+        done = snakemake(ROOT, *options, SNAKEMAKE_PROFILE=path)
+    else:
+        done = snakemake(ROOT, *options, "--workflow-profile", path)
+    assert done.returncode == 0, done.stdout
+    asked = re.findall(r"^rule train:.*?resources: ([^\n]*)", done.stdout, flags=re.M | re.S)
+    assert asked
+    for resources in asked:
+        for words in ("slurm_partition=gpu", "gpu=1", "mem_mb=16000", "runtime=240"):
+            assert words in resources, resources
