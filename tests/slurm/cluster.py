@@ -71,9 +71,23 @@ def obstacle() -> str:
     absent = [name for name in PROGRAMS if not shutil.which(name)]
     if absent:
         return f"not installed: {', '.join(absent)} (apt-get install slurmctld slurmd munge)"
+    if "SLURM_CONF" in os.environ:
+        return "SLURM_CONF is set: SLURM is in use here"
     for path in CONFIGURED:
         if path.exists() and not path.read_text().startswith(MARK):
             return f"{path} exists: SLURM is in use here"
+    return ""
+
+
+def running() -> str:
+    """A SLURM daemon that runs on this machine, or nothing."""
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            name = path.read_text().strip()
+        except OSError:  # it has ended
+            continue
+        if name in ("slurmctld", "slurmd"):
+            return f"{name} runs (process {path.parent.name}): SLURM is in use here"
     return ""
 
 
@@ -83,6 +97,9 @@ def start(folder: Path) -> str:
     if reason:
         return reason
     clear_leftovers()
+    reason = running()
+    if reason:
+        return reason
     try:
         configure(folder)
         named = {
@@ -93,7 +110,8 @@ def start(folder: Path) -> str:
         }
         munge = [f"--{name}-file={folder}/{file}" for name, file in named.items()]
         munge += ["--force", f"--socket={folder}/munge.socket"]
-        for command in (["munged", *munge], ["slurmctld"], ["slurmd"]):
+        conf = ["-f", str(CONFIGURED[0])]
+        for command in (["munged", *munge], ["slurmctld", *conf], ["slurmd", *conf]):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
         wait_until_idle()
     except (OSError, subprocess.SubprocessError, TimeoutError) as error:

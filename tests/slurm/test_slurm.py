@@ -69,7 +69,7 @@ def run_and_disturb(folder):
         try:
             ended = {"scancel": end_one(folder, running, set(), cancel)}
             ended["kill"] = end_one(folder, running, set(ended.values()), kill)
-            running.wait(timeout=1200)
+            running.wait(timeout=2400)
         finally:
             if running.poll() is None:
                 running.kill()
