@@ -20,9 +20,6 @@ from snakemake.utils import min_version
 min_version("9.10")
 
 
-configfile: "params.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

@@ -418,7 +418,9 @@ def parse(content: object, source: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{source}: {_explain(error, content)}") from error
+        # On one line, whatever is in the keys.
+        message = " ".join(_explain(error, content).split())
+        raise UserError(f"{source}: {message}") from error
 
 
 def _explain(error: ValidationError, content: object) -> str:

@@ -14,8 +14,11 @@ from depthbias.errors import UserError
 
 use_checkout(workflow.basedir)
 
+# Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template).
+if config:
+    sys.exit("error: --config, --configfile: parameters are read from params.yaml only")
 try:
-    PARAMS = depthbias.config.parse(dict(config), "params.yaml")
+    PARAMS = depthbias.config.load("params.yaml")
 except UserError as error:
     sys.exit(f"error: {error}")
 
