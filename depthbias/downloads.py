@@ -5,22 +5,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from depthbias.errors import UserError, explain
+from depthbias.files import replacing
 
 TIMEOUT = 30  # seconds without an answer before the next mirror is tried
 
 
-def md5_of(path: Path) -> str:
-    """MD5 of a file in hex: the published check against damage (it is none against malice)."""
+class Failed(Exception):
+    """A source did not give the file; the message says why."""
+
+
+def hash_of(path: Path, algorithm: str) -> str:
+    """The hash of a file in hex."""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            return hashlib.file_digest(file, algorithm).hexdigest()
     except OSError as error:
         raise explain(error, path, "cannot read") from error
 
 
 def check_md5(path: Path, md5: str) -> None:
-    """A UserError when the file at `path` has another hash."""
-    found = md5_of(path)
+    """A UserError when the file has another MD5 than published: a check against damage only."""
+    found = hash_of(path, "md5")
     if found != md5:
         raise UserError(
             f"{path}: MD5 is {found}, not {md5}: the file is damaged or incomplete; "
@@ -28,10 +33,10 @@ def check_md5(path: Path, md5: str) -> None:
         )
 
 
-def download(path: Path, mirrors: Sequence[str], md5: str) -> None:
-    """Fetch <mirror>/<name of path> to `path`, where it appears only complete and with that hash.
+def fetch(path: Path, url: str, algorithm: str, digest: str) -> None:
+    """Fetch `url` to `path`, where it appears only complete and with that hash, else Failed.
 
-    A mirror that does not answer or sends something else is passed over; UserError after the last.
+    An interrupted download starts over. UserError when the file cannot be written.
     """
     import pooch
     from requests.exceptions import RequestException
@@ -40,23 +45,27 @@ def download(path: Path, mirrors: Sequence[str], md5: str) -> None:
     downloader = pooch.HTTPDownloader(
         progressbar=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
     )
+    with replacing(path) as temporary:
+        try:
+            downloader(url, str(temporary), None)
+        except RequestException as error:  # an OSError, but none of writing
+            raise Failed(type(error).__name__) from error
+        if hash_of(temporary, algorithm) != digest:
+            raise Failed("wrong hash")
+
+
+def download(path: Path, mirrors: Sequence[str], md5: str) -> None:
+    """Fetch <mirror>/<name of path> to `path`, where it appears only complete and with that MD5.
+
+    A mirror that does not answer or sends something else is passed over; UserError after the last.
+    """
     reasons = []
     for mirror in mirrors:
         try:
-            pooch.retrieve(
-                f"{mirror.rstrip('/')}/{path.name}",
-                known_hash=f"md5:{md5}",
-                fname=path.name,
-                path=path.parent,
-                downloader=downloader,
-            )
+            fetch(path, f"{mirror.rstrip('/')}/{path.name}", "md5", md5)
             return
-        except RequestException as error:
-            reasons.append(f"{mirror}: {type(error).__name__}")
-        except ValueError:
-            reasons.append(f"{mirror}: wrong MD5")
-        except OSError as error:
-            raise explain(error, path) from error
+        except Failed as error:
+            reasons.append(f"{mirror}: {error}")
     raise UserError(
         f"{path}: missing, and the download failed ({'; '.join(reasons)}): "
         "check the network and run again, or put the file there yourself"

@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 
+from depthbias.downloads import Failed, fetch
 from depthbias.errors import UserError, explain
 
 FOLDER = "data/weights"
 VARIABLE = "DEPTHBIAS_WEIGHTS"
-TIMEOUT = 30  # seconds without an answer
 
 
 @dataclass(frozen=True)
@@ -135,24 +135,11 @@ def _vouched(path: Path, url: str) -> str:
 
 
 def _download(path: Path, url: str, sha256: str) -> None:
-    """Fetch `url` to `path`, where it appears only complete and with that hash."""
-    import pooch
-    from requests.exceptions import RequestException
-
     try:
-        pooch.retrieve(
-            url,
-            known_hash=f"sha256:{sha256}",
-            fname=path.name,
-            path=path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT),
-        )
-    except (RequestException, ValueError) as error:
-        reason = "wrong hash" if isinstance(error, ValueError) else type(error).__name__
+        fetch(path, url, "sha256", sha256)
+    except Failed as error:
         raise UserError(
             f"{path.name} (SHA-256 {sha256}) is not in {path.parent}, and the download failed "
-            f"({reason}): put the file from {url} there yourself, or set {VARIABLE} to the folder "
+            f"({error}): put the file from {url} there yourself, or set {VARIABLE} to the folder "
             "that has it"
         ) from error
-    except OSError as error:
-        raise explain(error, path) from error

@@ -9,7 +9,7 @@ import numpy as np
 from depthbias.devices import lease
 from depthbias.embedded import write_embedded
 from depthbias.errors import UserError, run
-from depthbias.files import read_npz
+from depthbias.files import check_writable, read_npz
 from depthbias.progress import Progress
 
 
@@ -35,6 +35,7 @@ def main() -> None:
     if len(probabilities) != len(images):
         raise UserError(f"{args.classes}: not of the images in {args.samples}: classify them again")
     labels = probabilities.argmax(axis=1)
+    check_writable(args.output)
     with lease() as leased:
         import torch
 

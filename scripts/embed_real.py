@@ -9,7 +9,7 @@ import numpy as np
 from depthbias.devices import lease
 from depthbias.embedded import write_embedded
 from depthbias.errors import UserError, run
-from depthbias.files import map_npz, read_json
+from depthbias.files import check_writable, map_npz, read_json
 from depthbias.progress import Progress
 
 
@@ -48,6 +48,7 @@ def main() -> None:
     args = parse()
     classes, rows, labels, heldout = read_split(args.split)
     images = map_npz(args.images, "images")
+    check_writable(args.output)
     with lease() as leased:
         import torch
 

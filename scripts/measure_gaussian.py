@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from depthbias.devices import lease
 from depthbias.errors import run
-from depthbias.files import write_npz
+from depthbias.files import check_writable, write_npz
 from depthbias.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def sample(
 
 def main() -> None:
     args = parse()
+    check_writable(args.output, args.trajectories)
     with lease() as leased:
         import numpy as np
         import torch

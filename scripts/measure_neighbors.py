@@ -9,7 +9,7 @@ import pandas as pd
 
 from depthbias.devices import lease
 from depthbias.errors import run
-from depthbias.files import replacing, write_json
+from depthbias.files import check_writable, replacing, write_json
 from depthbias.progress import Progress
 from depthbias.tables import write_rows
 
@@ -49,6 +49,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
+    check_writable(args.output, args.pairs, args.about)
     with lease() as leased:
         import torch
 

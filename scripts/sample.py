@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from depthbias.devices import lease
 from depthbias.errors import UserError, run
-from depthbias.files import write_json, write_npz
+from depthbias.files import check_writable, write_json, write_npz
 from depthbias.progress import Progress
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def draw(
 
 def main() -> None:
     args = parse()
+    check_writable(args.output, args.record)
     with lease() as leased:
         import numpy as np
         import torch

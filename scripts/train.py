@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthbias.architectures import check_size
 from depthbias.devices import lease
-from depthbias.errors import UserError, explain, run
-from depthbias.files import map_npz, read_json, write_json, write_text
+from depthbias.errors import UserError, run
+from depthbias.files import check_writable, map_npz, read_json, write_json, write_text
 from depthbias.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,17 +60,6 @@ def load_subset(images_path: Path, subset_path: Path) -> tuple[Any, dict[str, An
         raise UserError(
             f"{subset_path}: not a subset of {images_path} ({error}): draw it again"
         ) from error
-
-
-def check_writable(*paths: Path) -> None:
-    """Find out that an output cannot be written before the training, not after."""
-    for path in paths:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-        except OSError as error:
-            raise explain(error, path) from error
 
 
 def describe(trainer: "Trainer", subset: dict[str, Any], configuration: str) -> dict[str, Any]:

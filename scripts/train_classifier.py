@@ -9,7 +9,7 @@ import numpy as np
 
 from depthbias.devices import lease
 from depthbias.errors import UserError, run
-from depthbias.files import fingerprint, map_npz, read_json, write_npz
+from depthbias.files import check_writable, fingerprint, map_npz, read_json, write_npz
 from depthbias.progress import Progress
 
 
@@ -48,6 +48,7 @@ def main() -> None:
     args = parse()
     classes, parts = load_parts(args.split)
     images = map_npz(args.images, "images")
+    check_writable(args.model, args.meta, args.control)
     with lease() as device:
         print(f"device: {device}", file=sys.stderr)
         make(args, images, classes, parts)
