@@ -107,17 +107,26 @@ def copy_checkout(folder, params=TINY):
     return folder
 
 
+def run_once(tmp_path_factory, worker_id, name, make):
+    """The folder that make(folder) fills, once for all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    if worker_id != "master":  # the folder that the workers share
+        base = base.parent
+    folder, finished = base / name, base / f"{name}-finished"
+    with FileLock(base / f"{name}.lock"):
+        if not finished.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            finished.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory, worker_id):
     """A finished tiny study, run once for all workers: treat as read-only, copy it to change it."""
-    base = tmp_path_factory.getbasetemp()
-    if worker_id != "master":  # the folder that the workers of pytest-xdist share
-        base = base.parent
-    folder, finished = base / "tiny-study", base / "tiny-study-finished"
-    with FileLock(base / "tiny-study.lock"):
-        if not finished.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            done = snakemake(copy_checkout(folder), "--cores", "2")
-            assert done.returncode == 0, done.stdout[-4000:]
-            finished.touch()
-    return folder
+
+    def make(folder):
+        done = snakemake(copy_checkout(folder), "--cores", "2")
+        assert done.returncode == 0, done.stdout[-4000:]
+
+    return run_once(tmp_path_factory, worker_id, "tiny-study", make)

@@ -447,10 +447,13 @@ def test_sigterm_saves_a_point_and_a_damaged_one_is_thrown_away(inputs, whole, t
     arguments = flags(inputs, folder)
     child = start(arguments, error)
     wait_for(lambda: error.exists() and "fp32" in error.read_text(), child)
+    asked = time.time()
     child.terminate()
     child.join(300)
     assert child.exitcode == 143
     [point] = folder.iterdir()
+    assert point.stat().st_mtime - asked < 10  # what a scheduler is promised
+    print("saved after", point.stat().st_mtime - asked)
     assert load_point(point)[1]["seen"] < 400
     content = point.read_bytes()
     point.write_bytes(content[:-10_000])
