@@ -1,6 +1,7 @@
 """A tiny real study in a copy of the checkout, run once and shared by the workflow tests."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,25 @@ def snakemake(folder, *arguments, timeout=900, **environment):
         timeout=timeout,
         check=False,
     )
+
+
+# They say what the machine took.
+RECORDS = re.compile(r"(train|samples-.*)-record\.json|records\.(csv|md|html)")
+
+
+def contents(folder):
+    """{path: bytes} of all that was made, temporary files included, less what is a matter of time.
+
+    That is the records, and the images per second of trainings.
+    """
+    found = {}
+    for path in [*(folder / "data").rglob("*"), *(folder / "results").rglob("*")]:
+        if path.is_file() and not RECORDS.fullmatch(path.name):
+            content = path.read_bytes()
+            if path.name == "train.csv":
+                content = b"\n".join(line.rpartition(b",")[0] for line in content.splitlines())
+            found[str(path.relative_to(folder))] = content
+    return found
 
 
 def copy_checkout(folder, params=TINY):

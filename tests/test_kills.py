@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SNAKEMAKE, TINY, copy_checkout, run_once, snakemake
+from conftest import SNAKEMAKE, TINY, contents, copy_checkout, run_once, snakemake
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,20 +40,7 @@ def whole(tmp_path_factory, worker_id):
         done = snakemake(copy_checkout(folder, smallest()), "--cores", "2")
         assert done.returncode == 0, done.stdout[-4000:]
 
-    return results(run_once(tmp_path_factory, worker_id, "undisturbed", make))
-
-
-def results(folder):
-    """{path: content} of everything made, temporary files included.
-
-    Left out: the images per second of a training, the only column that is a matter of time.
-    """
-    files = [path for part in ("data", "results") for path in (folder / part).rglob("*")]
-    found = {str(p.relative_to(folder)): p.read_bytes() for p in files if p.is_file()}
-    for name in found:
-        if name.endswith("/train.csv"):
-            found[name] = re.sub(rb",[^,\n]*\n", b"\n", found[name])
-    return found
+    return contents(run_once(tmp_path_factory, worker_id, "undisturbed", make))
 
 
 def jobs(folder):
@@ -113,7 +100,7 @@ def finish(folder, whole, kept):
     """Run to the end: the results are those of the undisturbed run, finished ones not made anew."""
     done = snakemake(folder, "--cores", "2")
     assert done.returncode == 0, done.stdout[-4000:]
-    found = results(folder)
+    found = contents(folder)
     assert sorted(found) == sorted(whole)
     assert [name for name in found if found[name] != whole[name]] == []
     assert kept, "nothing was finished before the last kill"

@@ -15,7 +15,7 @@ from pathlib import Path
 import cluster
 import pytest
 import torch
-from conftest import SNAKEMAKE, copy_checkout, snakemake
+from conftest import SNAKEMAKE, contents, copy_checkout, snakemake
 from filelock import FileLock, Timeout
 
 from depthbias.files import read_json
@@ -26,8 +26,6 @@ pytestmark = pytest.mark.slow
 # network file system is late.
 SITE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
 SITE += ["--latency-wait", "5"]
-# They say what the machine took.
-RECORDS = re.compile(r"(train|samples-.*)-record\.json|records\.(csv|md|html)")
 
 
 @pytest.fixture
@@ -117,18 +115,6 @@ def kill(run):
             os.kill(int(path.parent.name), signal.SIGKILL)
             return True
     return False
-
-
-def contents(folder):
-    """{path: bytes} of data and results, less the records and the rates of training."""
-    found = {}
-    for path in [*(folder / "data").rglob("*"), *(folder / "results").rglob("*")]:
-        if path.is_file() and not RECORDS.fullmatch(path.name):
-            content = path.read_bytes()
-            if path.name == "train.csv":
-                content = b"\n".join(line.rpartition(b",")[0] for line in content.splitlines())
-            found[str(path.relative_to(folder))] = content
-    return found
 
 
 def test_the_tiny_study_on_slurm(slurm, tiny, tmp_path):

@@ -21,6 +21,7 @@ try:
     PARAMS = depthbias.config.load("params.yaml")
 except UserError as error:
     sys.exit(f"error: {error}")
+config.update(PARAMS.model_dump())  # for the captions of the report
 
 ACTIVE = PARAMS.active
 PHASES = ["data", "train", "sample", "evaluate", "figures", "sweeps"]
