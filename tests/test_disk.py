@@ -99,6 +99,7 @@ def train(inputs, output):
         model=output / "model.safetensors",
         meta=output / "model.json",
         log=output / "train.csv",
+        record=output / "train-record.json",
         **TRAINING,
     )
 
@@ -115,6 +116,7 @@ def sample(inputs, output):
         batch_size=300,
         run=json.dumps({}),
         output=output / "samples.npz",
+        record=output / "samples-record.json",
     )
 
 
@@ -136,7 +138,8 @@ def test_training_on_a_full_disk_goes_on_when_there_is_room(inputs, disk):
     assert train(inputs, disk)[0] == 0
     weights = [(folder / "model.safetensors").read_bytes() for folder in (disk, inputs)]
     assert weights[0] == weights[1]
-    assert names(disk) == ["earlier", "model.json", "model.safetensors", "train.csv"]
+    made = ["model.json", "model.safetensors", "train-record.json", "train.csv"]
+    assert names(disk) == ["earlier", *made]
 
 
 def test_sampling_on_a_full_disk_leaves_the_earlier_samples(inputs, disk):

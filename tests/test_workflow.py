@@ -136,8 +136,8 @@ def test_every_study_has_a_plan(study):
 
 def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     jobs = planned(ROOT, "--forceall", "sweeps_mnist-sweep")
-    # 4 sizes and 2 other widths with 2 seeds each; the 4 snapshots are of those at the base
-    assert (jobs["train"], jobs["snapshot"], jobs["measure_gaussian"]) == (12, 8, 20)
+    # 4 sizes and 2 other widths with 2 seeds each; the 3 snapshots are of the two at the base
+    assert (jobs["train"], jobs["snapshot"], jobs["measure_gaussian"]) == (12, 6, 18)
     assert jobs["prepare"] == jobs["split"] == jobs["train_classifier"] == jobs["embed_real"] == 1
     assert (jobs["plot_sweep"], jobs["plot_halves"]) == (3, 4)
     assert planned(ROOT, "--forceall", "sweeps_celeba-sweep")["plot_sweep"] == 3
