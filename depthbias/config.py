@@ -215,6 +215,9 @@ class Study(Block):
     width: float = Field(gt=0, le=4, description="factor on every block's channels")
     seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
     training: Training
+    overrides: dict[str, dict[str, float | str]] = Field(
+        default={}, description="training options of single U-Nets, depth5: {budget: 80_000}"
+    )
     sampling: Sampling
     classifier: Classifier
     bias: Bias
@@ -270,6 +273,8 @@ class Study(Block):
         for name in self.unets:
             _check(check_size, name, self.data.size, key="unets: ")
             _check(stage_widths, name, self.width)
+        for name in self.overrides:
+            self._check_override(name)
         if self.training.objective == "edm" and any(
             s.startswith("ddpm") for s in self.sampling.samplers
         ):
@@ -277,6 +282,22 @@ class Study(Block):
                 "sampling.samplers: ddpm needs training.objective ddpm; use heun or dpmpp"
             )
         return self
+
+    def training_of(self, unet: str) -> Training:
+        """The training options of one U-Net: the study's, with what `overrides` changes."""
+        return Training(**self.training.model_dump() | self.overrides.get(unet, {}))
+
+    def _check_override(self, unet: str) -> None:
+        if unet not in self.unets:
+            raise ValueError(f"overrides: no U-Net {unet!r} here{nearest(unet, self.unets)}")
+        try:
+            training = self.training_of(unet)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(["overrides", unet, *map(str, first["loc"])])
+            raise ValueError(f"{key}: {first['msg']}, not {first['input']!r}") from error
+        if training.objective != self.training.objective:
+            raise ValueError(f"overrides.{unet}.objective: one objective a study")
 
 
 class Sweep(Block):

@@ -54,6 +54,10 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.data.sizes", 8, ["studies.digits.data.sizes", "did you mean 'size'"]),
         ("actve", [], ["actve", "did you mean 'active'"]),
         ("studies.digits.classes.six.every", ["6"], ["classes.six.every", "unknown key"]),
+        ("studies.digits.overrides", {"depth9": {}}, ["no U-Net 'depth9'", "did you mean"]),
+        ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["overrides.depth2.bugdet"]),
+        ("studies.digits.overrides", {"depth2": {"budget": 0}}, ["overrides.depth2.budget", "0"]),
+        ("studies.digits.overrides", {"depth2": {"objective": "edm"}}, ["one objective a study"]),
         ("studies.digits.ratios", ["90-20"], ["studies.digits.ratios", "110", "not 100"]),
         ("studies.digits.ratios", ["100-0"], ["empty class"]),
         ("studies.digits.ratios", ["ninety"], ["is not a ratio", "90-10"]),
@@ -112,3 +116,9 @@ def test_files_that_are_not_plain_yaml_are_refused_in_one_line(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nothing\.yaml: cannot read"):
         load(tmp_path / "nothing.yaml")
+
+
+def test_overrides_change_the_training_of_one_unet_only():
+    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 7}})).studies["digits"]
+    assert study.training_of("depth2") == study.training
+    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 7})

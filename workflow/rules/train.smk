@@ -27,7 +27,7 @@ rule train:
         gpu=1,
     params:
         width=lambda w: study_of(w).width,
-        training=lambda w: flags(study_of(w).training),
+        training=lambda w: flags(study_of(w).training_of(w.unet)),
     shell:
         "python {input.script} --images {input.images:q} --subset {input.subset:q} --unet {wildcards.unet}"
         " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
