@@ -84,3 +84,9 @@ for study in PARAMS.studies:
                 f"{phase}_{study}"
             input:
                 targets(phase, study),
+
+
+# Without Snakemake's record of how it was made a result passes for fresh whatever the parameters. `snakemake --touch`
+# vouches for such files.
+if workflow.is_main_process and "--touch" not in sys.argv:
+    refuse_unrecorded(str(file) for rule in workflow.rules for file in rule.output)

@@ -11,6 +11,7 @@ sys.path[:0] = [workflow.basedir, f"{workflow.basedir}/workflow"]
 import depthbias.config
 from code_inputs import modules, use_checkout
 from depthbias.errors import UserError
+from records import refuse_unrecorded
 
 use_checkout(workflow.basedir)
 
