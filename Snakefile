@@ -9,7 +9,7 @@
 #   workflow/rules/data.smk      prepare, split, subset
 #   workflow/rules/train.smk     train
 #   workflow/rules/sample.smk    sample
-#   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize
+#   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize, write_metrics
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
 #   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
 #   workflow/rules/sweeps.smk    snapshot, plot_halves, plot_sweep

@@ -198,6 +198,7 @@ LIGHT = [
     "write_tables",
     "write_neighbor_table",
     "write_records",
+    "write_metrics",
 ]
 
 

@@ -88,6 +88,8 @@ SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
+METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
+METRICS_PLOT = "metrics/{study}.csv"
 
 
 # Look-ups
@@ -206,6 +208,9 @@ def targets(phase, study):
         "train": lambda: of_study(MODEL, wildcards),
         "sample": lambda: of_study(SAMPLES, wildcards),
         "evaluate": lambda: expand(SUMMARY, study=study),
-        "figures": lambda: [*expand(SUMMARY, study=study), *study_figures(study)],
+        "figures": lambda: [
+            *expand([SUMMARY, METRICS], study=study),
+            *study_figures(study),
+        ],
         "sweeps": lambda: sweep_figures(study),
     }[phase]()

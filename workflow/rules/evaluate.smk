@@ -1,5 +1,6 @@
 # Input: samples, held-out real images. Output: results/<study>/: the classifier with its confusion matrix, classes of
-# every sample, bias.csv (class proportions, amplification, transitions, controls) and summary.csv, the union of all.
+# every sample, bias.csv (class proportions, amplification, transitions, controls) and summary.csv, the union of all;
+# metrics/<study>: its headline numbers for DVC.
 
 
 rule train_classifier:
@@ -92,3 +93,22 @@ rule summarize:
         "../../environment.yml"
     shell:
         "python {input.script} --parts {input.parts:q} --output {output:q} &> {log:q}"
+
+
+rule write_metrics:
+    input:
+        script="scripts/write_metrics.py",
+        code=modules("write_metrics"),
+        summary=SUMMARY,
+    output:
+        metrics=METRICS,
+        plot=METRICS_PLOT,
+    log:
+        "logs/write_metrics/{study}.log",
+    benchmark:
+        "logs/benchmarks/write_metrics/{study}.tsv"
+    conda:
+        "../../environment.yml"
+    shell:
+        "python {input.script} --summary {input.summary:q} --metrics {output.metrics:q} --plot {output.plot:q}"
+        " &> {log:q}"

@@ -1,0 +1,51 @@
+"""The headline numbers for DVC: taken from the right rows of the summary."""
+
+import json
+import subprocess
+import sys
+
+from conftest import ROOT
+
+from depthbias.tables import write_rows
+
+
+def row(metric, value, **keys):
+    main = {"study": "s", "ratio": "90-10", "unet": "depth2", "seed": "all", "sampler": "ddim-25"}
+    return main | {"metric": metric, "value": value} | keys
+
+
+def write(tmp_path, rows, code=0):
+    write_rows(tmp_path / "summary.csv", rows)
+    command = [sys.executable, "scripts/write_metrics.py", "--summary", tmp_path / "summary.csv"]
+    command += ["--metrics", tmp_path / "metrics.json", "--plot", tmp_path / "metrics.csv"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def test_metrics_are_the_main_samplers_estimates_over_seeds(tmp_path):
+    write(
+        tmp_path,
+        [
+            row("share_corrected", 0.25, **{"class": "nine", "lower": 0.2, "upper": 0.3}),
+            row("share_corrected", 0.35, **{"class": "nine", "seed": "0"}),
+            row("share_corrected", 0.45, **{"class": "nine", "sampler": "ddpm-9"}),
+            row("share_corrected", 0.1, **{"class": "nine", "unet": "real"}),
+            row("undecidable_share", 0.5),
+            row("kappa", float("nan"), **{"class": "nine", "ratio": "all"}),
+            row("recall", 1.5, **{"class": "nine"}),
+        ],
+    )
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {
+        "share_corrected": {"90-10": {"depth2": {"nine": 0.25}}},
+        "undecidable_share": {"90-10": {"depth2": 0.5}},
+    }
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == [
+        "estimate,share,lower,upper",
+        "90-10 depth2 nine,0.25,0.2,0.3",
+    ]
+
+
+def test_a_summary_without_class_proportions_is_refused(tmp_path):
+    assert "no class proportions" in write(tmp_path, [row("recall", 1.0)], code=1)
+    assert not (tmp_path / "metrics.json").exists()
