@@ -6,7 +6,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proofs lint slurm sweeps bench format clean
+.PHONY: help demo test proofs lint slurm sweeps bench format pull push clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,7 +26,7 @@ test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2
 
 proofs: $(READY)  ## the slower tests: versioning, scheduler, faults
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
@@ -49,6 +49,13 @@ format: $(READY)  ## put the code into the format that lint checks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+pull: $(READY)  ## bring recorded data and results from the DVC remote (docs/dvc.md)
+	$(BIN)/dvc pull
+
+push: $(READY)  ## make the active studies, record them, send them to the DVC remote
+	CORES=$(CORES) $(BIN)/dvc repro
+	$(BIN)/dvc push
 
 clean:  ## remove the environment and caches (data/ and results/ stay)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

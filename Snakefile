@@ -12,7 +12,7 @@
 #   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize, write_metrics
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
 #   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
-#   workflow/rules/sweeps.smk    snapshot, plot_halves, plot_sweep
+#   workflow/rules/sweeps.smk    snapshot, plot_sweep
 #   workflow/rules/figures.smk   plot_*, write_tables, write_architectures, write_records
 
 from snakemake.utils import min_version
@@ -86,7 +86,7 @@ for study in PARAMS.studies:
                 targets(phase, study),
 
 
-# Without Snakemake's record of how it was made a result passes for fresh whatever the parameters. `snakemake --touch`
-# vouches for such files.
-if workflow.is_main_process and "--touch" not in sys.argv:
-    refuse_unrecorded(str(file) for rule in workflow.rules for file in rule.output)
+# Without Snakemake's record of how it was made a result passes for fresh whatever the parameters. `snakemake --touch
+# --forceall` vouches for such files.
+if workflow.is_main_process and not {"--touch", "-t"} & set(sys.argv):
+    refuse_unrecorded(file for rule in workflow.rules for file in rule.output)

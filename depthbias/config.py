@@ -298,6 +298,8 @@ class Study(Block):
             raise ValueError(f"{key}: {first['msg']}, not {first['input']!r}") from error
         if training.objective != self.training.objective:
             raise ValueError(f"overrides.{unet}.objective: one objective a study")
+        if any(seen >= training.budget for seen in training.snapshots):
+            raise ValueError(f"overrides.{unet}.budget: must be above all training.snapshots")
 
 
 class Sweep(Block):

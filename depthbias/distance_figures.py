@@ -58,16 +58,21 @@ def plot_diversity(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     celeba = set(summary["study"]) == {"celeba"} and backbone != "classifier"
     published = {name: value / 100 for name, value in LPIPS_X100.items()} if celeba else {}
     columns = [Column("all pairs", label, own[""], published)]
-    classes = list(own["_within"]["class"].unique())
+    classes = _classes_made(own["_within"])
     if len(classes) <= 3:
         columns += [_of_class(f"within {name}", label, own["_within"], name) for name in classes]
-    pairs = list(own["_between"]["class"].unique())
+    pairs = _classes_made(own["_between"])
     if len(pairs) == 1:
         columns.append(_of_class("between classes", label, own["_between"], pairs[0]))
     return _figure(columns, about)
 
 
 KINDS = ("", "_within", "_between")
+
+
+def _classes_made(rows: pd.DataFrame) -> list[str]:
+    """The classes (or pairs) of which a model made images: held-out images are of every class."""
+    return list(rows[~rows["unet"].isin(BACKGROUNDS)]["class"].unique())
 
 
 def _of_class(title: str, label: str, rows: pd.DataFrame, name: str) -> Column:

@@ -1,5 +1,7 @@
 """Do models copy their training images? Measures from nearest neighbours, one number an image."""
 
+import math
+
 import numpy as np
 
 from depthbias.errors import UserError
@@ -31,7 +33,7 @@ def relative_distances(images: np.ndarray, distances: np.ndarray) -> np.ndarray:
     images uint8 [N, H, W, C], distances [N] to the nearest training image in pixels of 0 to 255.
     UserError for an image whose length is 0, which is none of uint8.
     """
-    flat = images.reshape(len(images), -1).astype(np.float64) / GRID - 1
+    flat = images.reshape(len(images), math.prod(images.shape[1:])).astype(np.float64) / GRID - 1
     lengths = np.linalg.norm(flat, axis=1)
     if not lengths.all():
         row = int(np.argmin(lengths))

@@ -10,7 +10,22 @@ from depthbias.errors import UserError, run
 from depthbias.files import replacing, write_json
 from depthbias.tables import read_rows
 
-METRICS = ["share_corrected", "undecidable_share", "kappa", "log_odds_shift_per_depth"]
+# The headline metrics, and which of their rows where there are several; "first": the smallest k.
+METRICS: dict[str, dict[str, Any]] = {
+    "share_corrected": {},
+    "undecidable_share": {},
+    "kappa": {},
+    "log_odds_shift_per_depth": {},
+    "lpips": {},
+    "lpips_per_depth": {},
+    "nn_distance": {"class": "", "k": "first"},
+    "nn_distance_per_depth": {"k": "first"},
+    "nn_cosine": {"class": "", "k": "first"},
+    "nn_cosine_per_depth": {"k": "first"},
+    "memorised_share": {"class": ""},
+    "linearity": {"class": "middle", "k": 45},
+    "linearity_per_depth": {"class": "middle", "k": 45},
+}
 
 
 def parse() -> argparse.Namespace:
@@ -24,19 +39,29 @@ def parse() -> argparse.Namespace:
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows over all seeds of METRICS with the main sampler, which the summary lists first."""
-    over_seeds = summary[(summary.seed == "all") & (summary.unet != "real")]
-    rows = over_seeds[over_seeds.metric.isin(METRICS) & over_seeds.value.notna()]
-    return rows[rows.sampler == rows.sampler.iloc[0]] if len(rows) else rows
+    rows = summary[(summary.seed == "all") & ~summary.unet.isin(["real", "train"])]
+    rows = rows[rows.value.notna()]
+    main = rows.sampler[rows.sampler != ""]
+    rows = rows[rows.sampler.isin([*main[:1], ""])]
+    return pd.concat([chosen(rows, name, only) for name, only in METRICS.items()])
+
+
+def chosen(rows: pd.DataFrame, name: str, only: dict[str, Any]) -> pd.DataFrame:
+    """The rows of a metric, in every embedding, with the class and k of METRICS."""
+    rows = rows[rows.metric.str.partition(":")[0] == name]
+    for key, value in only.items():
+        rows = rows[rows[key] == (rows.k.min() if value == "first" else value)]
+    return rows
 
 
 def nested(rows: pd.DataFrame) -> dict[str, Any]:
-    """{metric: {ratio: {unet: {class: value}}}}; a metric of no class ends at the U-Net."""
+    """{metric: {ratio: {unet: {class: value}}}}; a metric of no one class ends at the U-Net."""
     tree: dict[str, Any] = {}
     for metric, ratio, unet, name, value in rows[
         ["metric", "ratio", "unet", "class", "value"]
     ].itertuples(index=False):
         branch = tree.setdefault(metric, {}).setdefault(ratio, {})
-        if name:
+        if name and "class" not in METRICS[metric.partition(":")[0]]:
             branch.setdefault(unet, {})[name] = value
         else:
             branch[unet] = value
@@ -57,7 +82,7 @@ def shares(rows: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     arguments = parse()
     rows = headline(read_rows(arguments.summary))
-    if rows.empty:
+    if "share_corrected" not in set(rows.metric):
         raise UserError(f"{arguments.summary}: no class proportions: delete it and run again")
     write_json(arguments.metrics, nested(rows))
     with replacing(arguments.plot) as temporary:

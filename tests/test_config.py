@@ -58,6 +58,7 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["overrides.depth2.bugdet"]),
         ("studies.digits.overrides", {"depth2": {"budget": 0}}, ["overrides.depth2.budget", "0"]),
         ("studies.digits.overrides", {"depth2": {"objective": "edm"}}, ["one objective a study"]),
+        ("studies.mnist-sweep.overrides", {"depth2": {"budget": 2000}}, ["above all", "snapshots"]),
         ("studies.digits.ratios", ["90-20"], ["studies.digits.ratios", "110", "not 100"]),
         ("studies.digits.ratios", ["100-0"], ["empty class"]),
         ("studies.digits.ratios", ["ninety"], ["is not a ratio", "90-10"]),

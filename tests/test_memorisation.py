@@ -48,6 +48,10 @@ def test_the_relative_distance_takes_pixels_of_minus_one_to_one():
     np.testing.assert_allclose(relative_distances(images, distances), [0.5, 2.0])
 
 
+def test_no_images_of_a_class_have_no_relative_distances():
+    assert relative_distances(made_up(0), np.ones(0)).shape == (0,)
+
+
 def test_an_image_without_length_is_refused():
     with pytest.raises(UserError, match="image 1 is constant at mid grey"):
         relative_distances(np.array([[[[0.0]]], [[[127.5]]]]), np.ones(2))

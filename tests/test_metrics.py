@@ -34,11 +34,25 @@ def test_metrics_are_the_main_samplers_estimates_over_seeds(tmp_path):
             row("undecidable_share", 0.5),
             row("kappa", float("nan"), **{"class": "nine", "ratio": "all"}),
             row("recall", 1.5, **{"class": "nine"}),
+            row("nn_distance:pixels", 9.0, k=1),
+            row("nn_distance:pixels", 8.0, k=1, unet="train"),
+            row("nn_distance:pixels", 7.0, k=5),
+            row("nn_distance:pixels", 6.0, k=1, **{"class": "nine"}),
+            row("nn_distance_per_depth:pixels", 0.1, k=1, unet="published"),
+            row("lpips_per_depth:classifier", 0.2, unet="published"),
+            row("linearity", 0.99, k=45, sampler="", **{"class": "middle"}),
+            row("linearity", 0.98, k=15, sampler="", **{"class": "middle"}),
+            row("linearity", 0.97, k=45, sampler="", **{"class": "low"}),
+            row("linearity", 0.96, k=45, sampler="", sigma=0.002),
         ],
     )
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "share_corrected": {"90-10": {"depth2": {"nine": 0.25}}},
         "undecidable_share": {"90-10": {"depth2": 0.5}},
+        "lpips_per_depth:classifier": {"90-10": {"published": 0.2}},
+        "nn_distance:pixels": {"90-10": {"depth2": 9.0}},
+        "nn_distance_per_depth:pixels": {"90-10": {"published": 0.1}},
+        "linearity": {"90-10": {"depth2": 0.99}},
     }
     assert (tmp_path / "metrics.csv").read_text().splitlines() == [
         "estimate,share,lower,upper",

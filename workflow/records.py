@@ -6,6 +6,7 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def _record(folder: str, path: str) -> Path:
@@ -15,17 +16,22 @@ def _record(folder: str, path: str) -> Path:
     return Path(".snakemake", folder, *(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
-def refuse_unrecorded(outputs: Iterable[str]) -> None:
+def refuse_unrecorded(outputs: Iterable[Any]) -> None:
     """Exit with one line if a file under data/ or results/ was neither made nor begun on record.
 
-    `outputs` are path patterns with {wildcards}. Snakemake compares parameters and code with its
-    record of a file; without one it compares dates only, silently: a colleague's results without
-    their records would pass for the results of any parameters.
+    `outputs` are the outputs of the rules as Snakemake holds them. It compares parameters and code
+    with its record of a file; without one it compares dates only, silently: a colleague's results
+    without their records would pass for the results of any parameters. metrics/ is left out: it
+    comes with git, and is made from results.
     """
-    kept = [pattern for pattern in outputs if pattern.startswith(("data/", "results/"))]
-    for pattern in kept:
+    for output in outputs:
+        pattern = str(output)
+        if not pattern.startswith(("data/", "results/")):
+            continue
         for path in sorted(Path().glob(re.sub(r"\{.+?\}", "*", pattern))):
             name = path.as_posix()
+            if not output.match(name):  # * takes more than the wildcards do
+                continue
             if not (_record("metadata", name).exists() or _record("incomplete", name).exists()):
                 sys.exit(
                     f"error: {name}: nothing on record says how it was made: "

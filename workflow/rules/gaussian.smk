@@ -169,3 +169,30 @@ rule plot_trajectories:
         "../../environment.yml"
     shell:
         "python {input.script} --trajectories {input.trajectories:q} --output {output:q} &> {log:q}"
+
+
+rule plot_halves:
+    input:
+        script="scripts/plot_halves.py",
+        code=modules("plot_halves"),
+        first=lambda w: seeds_apart(TRAJECTORIES, w, 0),
+        second=lambda w: seeds_apart(TRAJECTORIES, w, 1),
+    output:
+        **figure(
+            "halves-{ratio}",
+            "halves",
+            "Gaussian structure",
+            figure="same noise, two training sets without a common image",
+            ratio="{ratio}",
+        ),
+    log:
+        "logs/plot_halves/{study}/{ratio}.log",
+    benchmark:
+        "logs/benchmarks/plot_halves/{study}/{ratio}.tsv"
+    conda:
+        "../../environment.yml"
+    params:  # for the caption: a value of a sweep is no study of params.yaml
+        images=lambda w: study_of(w).subset_size,
+        noises=lambda w: study_of(w).gaussian.trajectories,
+    shell:
+        "python {input.script} --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}"

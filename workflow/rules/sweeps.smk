@@ -1,6 +1,5 @@
-# Input: weights kept during training; trajectories of two seeds; measurements of the studies of a sweep. Output: the
-# weights of a snapshot as those of a study; halves-<ratio> of a study whose seeds share no image; results/sweeps/: a
-# figure against the varied value.
+# Input: weights kept during training; measurements of the studies of a sweep. Output: the weights of a snapshot as those
+# of a study; results/sweeps/: a figure against the varied value.
 
 
 rule snapshot:
@@ -25,33 +24,6 @@ rule snapshot:
     shell:
         "python {input.script} --kept {input.kept:q} --whole {input.whole:q} --seen {params.seen}"
         " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
-
-
-rule plot_halves:
-    input:
-        script="scripts/plot_halves.py",
-        code=modules("plot_halves"),
-        first=lambda w: seeds_apart(TRAJECTORIES, w, 0),
-        second=lambda w: seeds_apart(TRAJECTORIES, w, 1),
-    output:
-        **figure(
-            "halves-{ratio}",
-            "halves",
-            "Gaussian structure",
-            figure="same noise, two training sets without a common image",
-            ratio="{ratio}",
-        ),
-    log:
-        "logs/plot_halves/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_halves/{study}/{ratio}.tsv"
-    conda:
-        "../../environment.yml"
-    params:  # for the caption: a value of a sweep is no study of params.yaml
-        images=lambda w: study_of(w).subset_size,
-        noises=lambda w: study_of(w).gaussian.trajectories,
-    shell:
-        "python {input.script} --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}"
 
 
 rule plot_sweep:
