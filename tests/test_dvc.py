@@ -36,6 +36,7 @@ AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_gaussian", "estimate_gaussian"),
     *("measure_bias", "measure_diversity", "measure_neighbors", "measure_reproducibility"),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "pairs", "trajectories")),
+    "write_records",
     *AFTER_BIAS,
 ]
 
