@@ -7,15 +7,19 @@ Proof (j), which is cheap, is in test_dvc_stages.py.
 import copy
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout
+from conftest import ROOT, SNAKEMAKE, TINY, contents, copy_checkout
+from test_kills import MOMENTS, Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dvc")]
 
@@ -314,3 +318,27 @@ def test_metrics_and_plots_compare_revisions(changed, clone):
     dvc(folder, "plots", "diff", first, "-o", "plots")
     page = (folder / "plots/index.html").read_text()
     assert "60-40 depth3 nine" in page and first[:7] in page
+
+
+def test_killed_dvc_goes_on_after_unlock(recorded, tmp_path):
+    """With all that it started, at random moments; once alone, when its Snakemake lives on."""
+    folder, moments = tmp_path / "study", random.Random(3)
+    git(recorded.parent, "clone", "-q", str(recorded), str(folder))
+    git(folder, "checkout", "-q", git(folder, "rev-list", "--max-parents=0", "HEAD").strip())
+    for moment in range(MOMENTS):
+        running = Run(folder, [*DVC, "repro"])
+        assert running.next_jobs(moments.randint(1, 5)), running.log.read_text()[-4000:]
+        time.sleep(moments.uniform(0, 2))
+        if moment == 0:
+            os.kill(running.process.pid, signal.SIGKILL)
+            running.process.wait(60)
+            assert "cannot be locked" in dvc(folder, "repro", code=255)
+        os.killpg(running.process.pid, signal.SIGKILL)
+        assert running.process.wait(60) == -signal.SIGKILL
+        assert not (folder / "dvc.lock").exists() or stale(folder)  # nothing half-made is recorded
+        run(folder, *SNAKEMAKE, "--unlock")
+    dvc(folder, "repro")
+    made, whole = contents(folder), contents(recorded)
+    assert sorted(made) == sorted(whole)
+    assert [name for name in made if made[name] != whole[name]] == []
+    assert (stale(folder), plan(folder)) == (set(), {})

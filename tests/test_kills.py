@@ -58,13 +58,13 @@ def jobs(folder):
 
 
 class Run:
-    """Snakemake in a process group of its own, its output in a file."""
+    """Snakemake, or what starts it, in a process group of its own, its output in a file."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, command=(*SNAKEMAKE, "--nocolor", "--cores", "2")):
         self.folder, self.log, self.seen = folder, folder / "output.txt", set(jobs(folder))
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
-                [*SNAKEMAKE, "--nocolor", "--cores", "2"],
+                command,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
