@@ -227,10 +227,14 @@ def comment(path):
 
 
 def test_f_touching_everything_reruns_nothing(mine):
-    for path in mine.rglob("*"):
-        if not {".git", ".dvc", ".snakemake"} & set(path.relative_to(mine).parts):
-            os.utime(path)
+    touch_all(mine)
     assert (plan(mine), stale(mine)) == ({}, set())
+
+
+def touch_all(folder, times=None):
+    for path in folder.rglob("*"):
+        if not {".git", ".dvc", ".snakemake"} & set(path.relative_to(folder).parts):
+            os.utime(path, times)
 
 
 def test_g_a_branch_away_and_back_reruns_nothing(changed, clone):
@@ -260,6 +264,7 @@ def test_h_new_parameters_are_not_recorded_over_old_models(mine, guard):
     change(mine, **CHANGE)
     if not guard:
         unguarded(mine)
+    touch_all(mine, (0, 0))  # dates, all that is then left to compare, differ by chance after a pull
     output = dvc(mine, "repro", code=255 if guard else 0)
     lock = yaml.safe_load((mine / "dvc.lock").read_text())["stages"]["results@tiny"]
     recorded = lock["params"]["params.yaml"]["studies.tiny"].get("overrides")
