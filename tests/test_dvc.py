@@ -264,7 +264,7 @@ def test_h_new_parameters_are_not_recorded_over_old_models(mine, guard):
     change(mine, **CHANGE)
     if not guard:
         unguarded(mine)
-    touch_all(mine, (0, 0))  # dates, all that is then left to compare, differ by chance after a pull
+    touch_all(mine, (0, 0))  # after a pull the dates, all that is left to compare, are chance
     output = dvc(mine, "repro", code=255 if guard else 0)
     lock = yaml.safe_load((mine / "dvc.lock").read_text())["stages"]["results@tiny"]
     recorded = lock["params"]["params.yaml"]["studies.tiny"].get("overrides")
