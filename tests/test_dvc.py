@@ -333,11 +333,14 @@ def test_killed_dvc_goes_on_after_unlock(recorded, tmp_path):
     for moment in range(MOMENTS):
         running = Run(folder, [*DVC, "repro"])
         assert running.next_jobs(moments.randint(1, 5)), running.log.read_text()[-4000:]
-        time.sleep(moments.uniform(0, 2))
         if moment == 0:
+            while running.next_jobs(1)[1] != "train":  # which takes long enough
+                pass
             os.kill(running.process.pid, signal.SIGKILL)
             running.process.wait(60)
             assert "cannot be locked" in dvc(folder, "repro", code=255)
+        else:
+            time.sleep(moments.uniform(0, 2))
         os.killpg(running.process.pid, signal.SIGKILL)
         assert running.process.wait(60) == -signal.SIGKILL
         assert not (folder / "dvc.lock").exists() or stale(folder)  # nothing half-made is recorded
