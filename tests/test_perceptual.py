@@ -11,7 +11,7 @@ from scipy.stats import sem
 from scipy.stats import t as student
 from torch.nn import functional
 
-from depthbias import perceptual, pretrained
+from depthbias import downloads, perceptual, pretrained
 from depthbias.classifier import Block, Classifier
 from depthbias.embeddings import classifier_backbone
 from depthbias.errors import UserError
@@ -281,7 +281,7 @@ def test_bad_input_is_refused(monkeypatch):
 
 def test_missing_weights_are_named_with_hash_and_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DEPTHBIAS_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(pretrained, "TIMEOUT", 0.01)
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.01)
     lost = perceptual.LPIPS_NETS["alex"][1]
     unreachable = pretrained.Weights(lost.file, lost.sha256, "http://127.0.0.1:9/none.pth")
     monkeypatch.setitem(perceptual.LPIPS_NETS, "alex", (31, unreachable))
