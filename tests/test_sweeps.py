@@ -1,18 +1,24 @@
 """Sweeps: studies made of one value each, subsets that share no image, weights kept on the way."""
 
 import copy
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from conftest import TINY, copy_checkout, snakemake
 
 from depthbias.config import load, parse
 from depthbias.errors import UserError
+from depthbias.files import read_json, write_json
 from depthbias.precision import Precision
 from depthbias.subsets import draw_subset
+from depthbias.tables import read_rows
 from depthbias.training import Trainer, TrainingOptions
+from depthbias.weights import read_tensors, write_tensors
 
 ROOT = Path(__file__).parent.parent
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -97,3 +103,55 @@ def test_snapshots_are_the_average_of_their_time_and_survive_an_interruption():
             assert torch.equal(weight, first[name])
         for name, weight in one.kept[20].items():
             assert torch.equal(weight, one.average[name])
+
+
+def snapshot(folder, monkeypatch, seen):
+    files = {name: folder / f"{name}.json" for name in ("whole", "meta")}
+    files |= {name: folder / f"{name}.safetensors" for name in ("kept", "model")}
+    words = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    monkeypatch.setattr(sys, "argv", ["snapshot", *words, "--seen", str(seen)])
+    runpy.run_path(str(ROOT / "scripts/snapshot.py"), run_name="__main__")
+
+
+def test_a_snapshot_is_cut_out_as_a_model_of_its_own(tmp_path, monkeypatch):
+    kept = {f"{seen}.{name}": torch.full((2,), 1.0 * seen) for seen in (8, 80) for name in "ab"}
+    write_tensors(tmp_path / "kept.safetensors", kept)
+    whole = {"budget": 160, "snapshots": [8, 80], "weights": "of the whole", "unet": "depth2"}
+    write_json(tmp_path / "whole.json", whole)
+    snapshot(tmp_path, monkeypatch, 8)
+    tensors, *_ = read_tensors(tmp_path / "model.safetensors")
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {
+        "a": [8, 8],
+        "b": [8, 8],
+    }
+    meta = read_json(tmp_path / "meta.json")
+    assert (meta["budget"], meta["snapshots"], meta["unet"]) == (8, [], "depth2")
+    assert meta["weights"] not in ("of the whole", "")
+    with pytest.raises(SystemExit, match=r"kept\.safetensors: has no snapshot at 9 images"):
+        snapshot(tmp_path, monkeypatch, 9)
+
+
+@pytest.mark.slow
+def test_sweeps_run_from_digits_to_figures(tmp_path):
+    params = copy.deepcopy(TINY)
+    study = params["studies"]["tiny"]
+    study.update(ratios=["50-50"], unets=["depth2"], subset_size=20, disjoint=True)
+    study["training"].update(objective="edm", budget=320, snapshots=[160])
+    params["sweeps"] = {
+        "size": {"study": "tiny", "vary": "subset_size", "values": [12, 20]},
+        "time": {"study": "tiny", "vary": "snapshots", "values": [160, 320]},
+    }
+    folder = copy_checkout(tmp_path / "sweeps", params)
+    done = snakemake(folder, "--cores", "2", "sweeps_tiny")
+    assert done.returncode == 0, done.stdout[-4000:]
+    for name in ("sweeps/size", "sweeps/time", "size-12/figures/halves-50-50"):
+        assert (folder / f"results/{name}.png").stat().st_size > 5000
+    subsets = [read_json(folder / f"data/size-12/50-50/seed{k}.json")["indices"] for k in (0, 1)]
+    assert not set(subsets[0]) & set(subsets[1])
+    assert not (folder / "data/size-12/images.npz").exists()  # those of the base are used
+    early, late = (
+        read_rows(folder / f"results/{name}/gaussian.csv").query("metric == 'score_error:gaussian'")
+        for name in ("time-160", "tiny")
+    )
+    assert (early["value"].to_numpy() != late["value"].to_numpy()).any()
+    assert "Nothing to be done" in snakemake(folder, "-n", "--cores", "1", "sweeps_tiny").stdout
