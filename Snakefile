@@ -91,5 +91,8 @@ for study in PARAMS.studies:
 
 # Without Snakemake's record of how it was made a result passes for fresh whatever the parameters. `snakemake --touch
 # --forceall` vouches for such files.
-if workflow.is_main_process and not {"--touch", "-t"} & set(sys.argv):
-    refuse_unrecorded(file for rule in workflow.rules for file in rule.output)
+if workflow.is_main_process and not {"--touch", "-t", "--unlock"} & set(sys.argv):
+    refuse_unrecorded(
+        [file for rule in workflow.rules for file in rule.output],
+        asked_for(sys.argv),
+    )

@@ -28,6 +28,7 @@ from depthbias.architectures import architecture, check_size, stage_widths
 from depthbias.errors import UserError, explain
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
 Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
@@ -54,6 +55,16 @@ class Data(Block):
         description="real images a class kept from training: half calibrate, half are the control",
     )
     seed: NonNegativeInt = Field(default=0, description="draws the held-out images")
+
+    @model_validator(mode="after")
+    def _names_its_files(self) -> "Data":
+        needed = {"mnist": ["raw"], "celeba": ["raw"], "folder": ["raw", "labels"]}
+        for key in needed.get(self.dataset, []):
+            if not getattr(self, key):
+                raise ValueError(f"{key}: data set {self.dataset} needs it")
+        if self.labels and self.dataset != "folder":
+            raise ValueError(f"labels: only for data set folder, not {self.dataset}")
+        return self
 
 
 class Selector(Block):
@@ -215,7 +226,7 @@ class Study(Block):
     width: float = Field(gt=0, le=4, description="factor on every block's channels")
     seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
     training: Training
-    overrides: dict[str, dict[str, float | str]] = Field(
+    overrides: dict[str, dict[str, Any]] = Field(
         default={}, description="training options of single U-Nets, depth5: {budget: 80_000}"
     )
     sampling: Sampling
@@ -290,6 +301,10 @@ class Study(Block):
     def _check_override(self, unet: str) -> None:
         if unet not in self.unets:
             raise ValueError(f"overrides: no U-Net {unet!r} here{nearest(unet, self.unets)}")
+        for key in self.overrides[unet]:
+            if key not in Training.model_fields:
+                hint = nearest(key, Training.model_fields)
+                raise ValueError(f"overrides.{unet}: unknown key {key!r}{hint}")
         try:
             training = self.training_of(unet)
         except ValidationError as error:
@@ -335,6 +350,8 @@ class Sweep(Block):
 
     def varied(self, study: Study, value: float) -> Study:
         """The study with another value, checked anew."""
+        if self.vary != "width" and value != int(value):
+            raise ValueError(f"{value:g} is not a whole number")
         content = study.model_dump()
         content["training"]["snapshots"] = []
         if self.vary == "snapshots":
@@ -355,6 +372,14 @@ class Params(Block):
     studies: dict[Name, Study] = Field(min_length=1)
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
 
+    @field_validator("studies", "sweeps")
+    @classmethod
+    def _names_are_free(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if name in RESERVED:
+                raise ValueError(f"{name!r} has a meaning of its own: choose another name")
+        return value
+
     @model_validator(mode="after")
     def _active_exist(self) -> "Params":
         for name in self.active:
@@ -372,8 +397,15 @@ class Params(Block):
             for point, value in self.points(name).items():
                 try:
                     self.study(name, point, value)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    reason = first["msg"].removeprefix("Value error, ")
+                    where = ".".join(map(str, ["values", *first["loc"]]))
+                    raise ValueError(f"sweeps.{name}.{where}: {value:g}: {reason}") from error
                 except ValueError as error:
                     raise ValueError(f"sweeps.{name}.values: {error}") from error
+                if point in self.studies and point != base:
+                    raise ValueError(f"studies.{point}: sweep {name} makes it: rename one of them")
         return self
 
     def points(self, sweep: str) -> dict[str, float]:
@@ -425,10 +457,23 @@ def _refuse_repeats(values: list[Any]) -> list[Any]:
     return values
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                line = node.value[place][0].start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: {key!r} is there twice: delete one")
+        return super().construct_mapping(node, deep)
+
+
 def load(path: str | Path) -> Params:
     """Read and check a params.yaml; the UserError names the file, the key path and the remedy."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = UniqueKeys(text).get_single_data()
     except OSError as error:
         raise explain(error, path, "cannot read") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -82,8 +82,7 @@ def draw_subset(
     members = [order[labels[order] == name] for name in proportions]
     counts = class_counts(fractions, size)
     block = seed if disjoint else 0
-    needed = [(block + 1) * count for count in counts]
-    _check_available(proportions, needed, [len(rows) for rows in members])
+    _check_available(proportions, counts, [len(rows) // (block + 1) for rows in members])
     chosen = [
         rows[block * count : (block + 1) * count]
         for rows, count in zip(members, counts, strict=True)

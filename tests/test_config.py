@@ -42,6 +42,12 @@ def test_the_mnist_and_celeba_studies_are_those_of_the_paper():
     assert (studies["mnist"].data.size, studies["celeba"].data.size) == (32, 64)
 
 
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "params.yaml").write_text("active: [a]\nstudies: {}\nactive: [b]\n")
+    with pytest.raises(UserError, match=r"params\.yaml: .*line 3: 'active' is there twice"):
+        load(tmp_path / "params.yaml")
+
+
 def test_schema_file_is_the_one_the_classes_generate():
     written = json.loads((ROOT / "docs/params.schema.json").read_text())
     assert written == schema(), "run: python -m depthbias.config > docs/params.schema.json"
@@ -55,10 +61,15 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("actve", [], ["actve", "did you mean 'active'"]),
         ("studies.digits.classes.six.every", ["6"], ["classes.six.every", "unknown key"]),
         ("studies.digits.overrides", {"depth9": {}}, ["no U-Net 'depth9'", "did you mean"]),
-        ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["overrides.depth2.bugdet"]),
+        ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["'bugdet'", "mean 'budget'"]),
         ("studies.digits.overrides", {"depth2": {"budget": 0}}, ["overrides.depth2.budget", "0"]),
         ("studies.digits.overrides", {"depth2": {"objective": "edm"}}, ["one objective a study"]),
         ("studies.mnist-sweep.overrides", {"depth2": {"budget": 2000}}, ["above all", "snapshots"]),
+        ("studies.mnist.data.raw", "", ["studies.mnist.data", "raw: data set mnist needs it"]),
+        ("studies.digits.data.dataset", "folder", ["raw: data set folder needs it"]),
+        ("studies.digits.data.labels", "l.csv", ["labels: only for data set folder"]),
+        ("studies.all", PARAMS["studies"]["digits"], ["'all' has a meaning of its own"]),
+        ("studies.mnist-size-64", PARAMS["studies"]["digits"], ["mnist-size-64", "rename"]),
         ("studies.digits.ratios", ["90-20"], ["studies.digits.ratios", "110", "not 100"]),
         ("studies.digits.ratios", ["100-0"], ["empty class"]),
         ("studies.digits.ratios", ["ninety"], ["is not a ratio", "90-10"]),

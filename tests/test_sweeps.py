@@ -47,8 +47,10 @@ def test_a_value_makes_a_study_and_the_own_value_is_the_study():
         ({"values": [256, 16]}, ["sweeps.mnist-size.values", "rise"]),
         ({"vary": "depth"}, ["sweeps.mnist-size.vary"]),
         ({"vary": "snapshots", "values": [7, 24_000]}, ["7 is not among training.snapshots"]),
-        ({"vary": "width", "values": [0.5, 9]}, ["sweeps.mnist-size.values", "width"]),
+        ({"vary": "width", "values": [0.5, 9]}, ["sweeps.mnist-size.values.width: 9"]),
         ({"vary": "width", "values": [0.1, 0.5]}, ["sweeps.mnist-size.values", "multiple of 8"]),
+        ({"values": [8, 16]}, ["mnist-size.values: 8: neighbors.k", "needs more than 8 images"]),
+        ({"values": [16, 64.7]}, ["64.7 is not a whole number"]),
         ({"valeus": [1, 2]}, ["unknown key", "did you mean 'values'"]),
     ],
 )
@@ -59,6 +61,7 @@ def test_bad_sweeps_are_refused_in_one_line(sweep, words):
         parse(content)
     message = str(caught.value)
     assert all(word in message for word in words), message
+    assert "pydantic" not in message and "\n" not in message
 
 
 def test_disjoint_subsets_share_no_image_and_keep_their_counts():
@@ -67,8 +70,8 @@ def test_disjoint_subsets_share_no_image_and_keep_their_counts():
     assert len(np.unique(np.concatenate(drawn))) == 90
     for rows in drawn:
         assert np.count_nonzero(labels[rows] == "nine") == 12
-    with pytest.raises(UserError):
-        draw_subset(labels, {"six": 0.6, "nine": 0.4}, 30, 3, True)
+    with pytest.raises(UserError, match=r"30 images .* 18 of six \(available: 15\).* ratio is 25$"):
+        draw_subset(labels, {"six": 0.6, "nine": 0.4}, 30, 3, True)  # a fourth block
 
 
 def test_snapshots_are_the_average_of_their_time_and_survive_an_interruption():

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,33 @@ def _record(folder: str, path: str) -> Path:
     return Path(".snakemake", folder, *(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
-def refuse_unrecorded(outputs: Iterable[Any]) -> None:
-    """Exit with one line if a file under data/ or results/ was neither made nor begun on record.
+def refuse_unrecorded(outputs: Iterable[Any], studies: Iterable[str]) -> None:
+    """Exit with one line if a file of these studies was neither made nor begun on record.
 
     `outputs` are the outputs of the rules as Snakemake holds them. It compares parameters and code
     with its record of a file; without one it compares dates only, silently: a colleague's results
     without their records would pass for the results of any parameters. metrics/ is left out: it
     comes with git, and is made from results.
     """
-    for output in outputs:
-        pattern = str(output)
-        if not pattern.startswith(("data/", "results/")):
-            continue
-        for path in sorted(Path().glob(re.sub(r"\{.+?\}", "*", pattern))):
-            name = path.as_posix()
-            if not output.match(name):  # * takes more than the wildcards do
-                continue
-            if not (_record("metadata", name).exists() or _record("incomplete", name).exists()):
-                sys.exit(
-                    f"error: {name}: nothing on record says how it was made: "
-                    "`dvc pull` brings the records, or delete the file to make it again"
-                )
+    wanted = tuple(f"{part}/{study}/" for part in ("data", "results") for study in studies)
+    made = {name for output in outputs for name in _made(output) if name.startswith(wanted)}
+    found = sorted(name for name in made if not _on_record(name))
+    if found:
+        study = found[0].split("/")[1]
+        more = f" and {len(found) - 1} more files" if len(found) > 1 else ""
+        sys.exit(
+            f"error: {found[0]}{more}: nothing on record says how they were made: `dvc pull` if a "
+            f"colleague has the records, `snakemake --touch --forceall {study}` to vouch for the "
+            f"files, or delete data/{study} and results/{study} to make them again"
+        )
+
+
+def _made(output: Any) -> Iterator[str]:
+    """The files there are of an output with wildcards."""
+    for path in Path().glob(re.sub(r"\{.+?\}", "*", str(output))):
+        if output.match(path.as_posix()):  # * takes more than the wildcards do
+            yield path.as_posix()
+
+
+def _on_record(name: str) -> bool:
+    return _record("metadata", name).exists() or _record("incomplete", name).exists()

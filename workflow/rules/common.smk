@@ -164,6 +164,12 @@ def figure(name, caption, category, **labels):
     }
 
 
+def asked_for(words):
+    """The active studies and those whose targets are among the words of a command, with their sweeps' studies."""
+    named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
+    return [study for study in STUDIES if BASE.get(study, study) in {*ACTIVE, *named}]
+
+
 def halves(study):
     """The figure of two seeds that share no training image, where a study has such."""
     apart = STUDIES[study].disjoint and len(STUDIES[study].seeds) > 1
