@@ -1,4 +1,4 @@
-"""Subsets with exact class proportions (design contract 3)."""
+"""Subsets with exact class proportions."""
 
 import math
 from collections.abc import Mapping, Sequence
