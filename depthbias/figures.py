@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from depthbias.architectures import architecture
-from depthbias.labels import ALL_SEEDS, REAL, SERIES, ordered_unets, ratio_title
+from depthbias.labels import ALL_SEEDS, REAL, ordered_unets, ratio_title
 from depthbias.panels import (
     DEPTH_LABEL,
     ROW_HEIGHT,
@@ -30,8 +29,9 @@ from depthbias.panels import (
     name_rows,
     panel_grid,
     sample_note,
+    unet_marks,
 )
-from depthbias.style import GREY, LINES, Mark, class_marks, label_ends, ordered_marks, styled
+from depthbias.style import GREY, Mark, class_marks, label_ends, ordered_marks, styled
 
 NAME_GAP = 0.17 / ROW_HEIGHT
 REFERENCE: dict[str, Any] = {"ls": (0, (4, 3)), "lw": 0.8, "alpha": 0.8, "zorder": 0.8}
@@ -191,7 +191,10 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
     `logs`: ratio, unet, seed, images (seen), loss. Thin: all rows of every log. Thick: the mean
     over rows and seeds in 12 steps a decade. Line styles tell the series apart.
     """
-    ratios, marks = list(logs["ratio"].unique()), _loss_marks(logs["unet"])
+    ratios, marks = (
+        list(logs["ratio"].unique()),
+        {name: mark._replace(marker="") for name, mark in unet_marks(logs["unet"]).items()},
+    )
     figure, grid = panel_grid(1, len(ratios), share="all")
     for ratio, axes in zip(ratios, grid[0], strict=True):
         for name, mark in marks.items():
@@ -217,16 +220,6 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
     ]
     legend_above(figure, handles, [note])
     return figure
-
-
-def _loss_marks(unets: pd.Series) -> dict[str, Mark]:
-    """A colour for each depth, a line style for each series."""
-    names = ordered_unets(unets)
-    depths = sorted({architecture(name).depth for name in names})
-    colours = {d: mark.colour for d, mark in zip(depths, ordered_marks(len(depths)), strict=True)}
-    lines = dict(zip(SERIES, LINES, strict=False))
-    found = [architecture(name) for name in names]
-    return {a.name: Mark(colours[a.depth], "", lines[a.series]) for a in found}
 
 
 def _percent(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Figures of linear and Gaussian structure: against the noise level, and against depth."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from depthbias.architectures import architecture
 from depthbias.errors import UserError
-from depthbias.labels import ordered_unets, ratio_title
+from depthbias.labels import ratio_title
 from depthbias.panels import (
     ALL_SEEDS,
     DEPTH_LABEL,
@@ -30,6 +29,7 @@ from depthbias.panels import (
     line_handles,
     metric_rows,
     panel_grid,
+    unet_marks,
 )
 from depthbias.regimes import REGIMES
 from depthbias.style import LINES, Mark, ordered_marks, styled
@@ -128,15 +128,6 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
     handles = [_handle(_row_name(*key, blocks) or key[0], mark) for key, mark in marks.items()]
     legend_above(figure, [*line_handles(whole), *handles], [_note(whole)])
     return figure
-
-
-def unet_marks(unets: Iterable[str]) -> dict[str, Mark]:
-    """A colour and marker for each depth, a line style for each series."""
-    found = [architecture(name) for name in ordered_unets(unets)]
-    depths = sorted({a.depth for a in found})
-    by_depth = dict(zip(depths, ordered_marks(len(depths)), strict=True))
-    lines = dict(zip(SERIES, LINES, strict=False))
-    return {a.name: by_depth[a.depth]._replace(line=lines[a.series]) for a in found}
 
 
 def sigma_axis(axes: Axes, rows: pd.DataFrame, log: bool) -> None:

@@ -1,7 +1,7 @@
 """Small multiples over depth: what the figures of class proportions and of kappa have in common."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any, Literal, NamedTuple
 
@@ -15,8 +15,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from depthbias.architectures import architecture
 from depthbias.errors import UserError
-from depthbias.labels import ALL_SEEDS, REAL, SERIES, sampler_title
-from depthbias.style import GREY, PALE, Mark
+from depthbias.labels import ALL_SEEDS, REAL, SERIES, ordered_unets, sampler_title
+from depthbias.style import GREY, LINES, PALE, Mark, ordered_marks
 
 DEPTH_LABEL = "depth (resolution stages)"
 ROW_HEIGHT = 1.75  # inches
@@ -199,3 +199,12 @@ def sample_note(rows: pd.DataFrame) -> str:
     study = rows["study"].iloc[0]
     several = f"{seeds} seeds" if seeds > 1 else "one seed (no interval)"
     return f"study {study}: {several}, {shown} images a model"
+
+
+def unet_marks(unets: Iterable[str]) -> dict[str, Mark]:
+    """A colour and marker for each depth, a line style for each series."""
+    found = [architecture(name) for name in ordered_unets(unets)]
+    depths = sorted({a.depth for a in found})
+    by_depth = dict(zip(depths, ordered_marks(len(depths)), strict=True))
+    lines = dict(zip(SERIES, LINES, strict=False))
+    return {a.name: by_depth[a.depth]._replace(line=lines[a.series]) for a in found}

@@ -42,10 +42,12 @@ class Effort:
 
 
 class Measurements(NamedTuple):
-    """What is measured, float64 [levels, n] by name, and the linear maps at the levels."""
+    """What is measured, float64 [levels, n] by name, and the denoisers that it is compared with."""
 
     by_name: dict[str, np.ndarray]
     linear: LinearDenoiser
+    gaussian: GaussianDenoiser
+    delta: DeltaDenoiser
 
 
 @torch.no_grad()
@@ -56,7 +58,7 @@ def measure(
     effort: Effort,
     report: Callable[[int], None] = lambda done: None,
 ) -> Measurements:
-    """Measurements by name, [levels, n], one value a pair or image (n = 1 for a map), and the maps.
+    """Measurements by name, [levels, n], one value a pair or image (n = 1 for a map).
 
     images: the training images [N, C, H, W] on the device of the denoiser. Names are a metric of
     docs/metrics.md, and after an @ the angle or the index of the singular vector. `report` hears
@@ -87,7 +89,7 @@ def measure(
         rows.append({name: values.cpu().numpy() for name, values in found.items()})
         report(len(rows))
     values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return Measurements(values, LinearDenoiser(maps))
+    return Measurements(values, LinearDenoiser(maps), gaussian, delta)
 
 
 def _linearity(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from depthbias.linear import LinearDenoiser
+    from depthbias.structure import Measurements
     from depthbias.unet_denoiser import UNetDenoiser
 
 
@@ -55,30 +55,27 @@ def parse() -> argparse.Namespace:
 
 
 def sample(
-    args: argparse.Namespace, denoiser: "UNetDenoiser", linear: "LinearDenoiser", images: "Tensor"
+    args: argparse.Namespace, denoiser: "UNetDenoiser", found: "Measurements", images: "Tensor"
 ) -> "dict[str, np.ndarray]":
     """The trajectories of the four denoisers as arrays, first axis the denoiser."""
     import numpy as np
 
-    from depthbias.delta import DeltaDenoiser
-    from depthbias.gaussian import GaussianDenoiser
     from depthbias.images import to_uint8
     from depthbias.sampling import initial_noise
     from depthbias.trajectories import follow
     from depthbias.unet_denoiser import UNetDenoiser
 
-    gaussian = GaussianDenoiser.fit(images)
-    if gaussian.note:
-        print(gaussian.note, file=sys.stderr, flush=True)
+    if found.gaussian.note:
+        print(found.gaussian.note, file=sys.stderr, flush=True)
     denoisers = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
         "unet": UNetDenoiser(denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True),
-        "linear": linear,
-        "gaussian": gaussian,
-        "delta": DeltaDenoiser(images),
+        "linear": found.linear,
+        "gaussian": found.gaussian,
+        "delta": found.delta,
     }
     noise = initial_noise(args.noise_seed, range(args.count), images.shape[1:]).to(images)
-    paths = follow(denoisers, noise, list(linear.maps)).values()
+    paths = follow(denoisers, noise, list(found.linear.maps)).values()
     return {
         "names": np.array(list(denoisers)),
         "states": np.stack([path.states.movedim(2, -1).cpu().numpy() for path in paths]),
@@ -112,10 +109,10 @@ def main() -> None:
             args.pairs, args.noisy_images, args.samples, seed=args.seed, batch_size=args.batch_size
         )
         with Progress(args.levels, f"structure of {meta['unet']}", "noise levels") as progress:
-            values, linear = measure(denoiser, images, sigmas, effort, progress.update)
-        trajectories = sample(args, denoiser, linear, images)
+            found = measure(denoiser, images, sigmas, effort, progress.update)
+        trajectories = sample(args, denoiser, found, images)
     about = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
-    write_npz(args.output, about | {"names": np.array(list(values))} | values)
+    write_npz(args.output, about | {"names": np.array(list(found.by_name))} | found.by_name)
     write_npz(args.trajectories, about | trajectories)
 
 
