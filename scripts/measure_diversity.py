@@ -3,12 +3,11 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from depthbias.classified import read_subsets
 from depthbias.diversity import diversity
 from depthbias.embedded import read_all
-from depthbias.errors import UserError, run
-from depthbias.files import read_json, write_json
+from depthbias.errors import run
+from depthbias.files import write_json
 from depthbias.measured import rows_of
 from depthbias.tables import write_rows
 
@@ -25,20 +24,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_proportions(path: Path) -> tuple[str, np.ndarray]:
-    """(ratio, share of each class) of a training subset."""
-    subset = read_json(path)
-    try:
-        counts = np.array(subset["counts"], dtype=np.float64)
-        return str(subset["ratio"]), counts / counts.sum()
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a training subset ({error}): draw it again") from error
-
-
 def main() -> None:
     args = parse()
     real, runs = read_all(args.real, args.embedded, args.study)
-    proportions = dict(map(read_proportions, args.subsets))
+    subsets = read_subsets(args.subsets, real.classes)
+    proportions = {ratio: subset.proportions for (ratio, _), subset in subsets.items()}
     measured = list(diversity(real, runs, proportions))
     rows = rows_of(measured, [measured[0].metric])
     write_rows(args.output, [{"study": args.study, **row} for row in rows])

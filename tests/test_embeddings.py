@@ -342,7 +342,7 @@ def study(tmp_path_factory):
     save_classifier(model, meta, root / "c.safetensors", root / "c.json")
     for seed in (0, 1):
         rows = np.sort([*six[:20][rng.permutation(20)[:16]], *nine[:20][rng.permutation(20)[:4]]])
-        subset = {"ratio": "80-20", "seed": seed, "indices": rows}
+        subset = {"ratio": "80-20", "seed": seed, "indices": rows, "classes": ["six", "nine"]}
         subset |= {"labels": labels[rows], "counts": [16, 4]}
         write_json(root / f"subset{seed}.json", subset)
         write_models(root, images, rows, seed, rng)
