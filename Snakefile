@@ -11,9 +11,9 @@
 #   workflow/rules/sample.smk    sample
 #   workflow/rules/evaluate.smk  train_classifier, classify, measure_bias, summarize, write_metrics
 #   workflow/rules/neighbors.smk embed, measure_diversity, measure_neighbors, measure_reproducibility, their figures
-#   workflow/rules/gaussian.smk  measure_gaussian, estimate_gaussian, their figures
+#   workflow/rules/structure.smk  measure_structure, estimate_structure, their figures
 #   workflow/rules/sweeps.smk    snapshot, plot_sweep
-#   workflow/rules/figures.smk   plot_*, write_tables, write_architectures, write_records
+#   workflow/rules/figures.smk   plot_*, write_proportions, write_architectures, write_usage
 
 from snakemake.utils import min_version
 
@@ -37,7 +37,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/neighbors.smk"
-include: "workflow/rules/gaussian.smk"
+include: "workflow/rules/structure.smk"
 include: "workflow/rules/sweeps.smk"
 include: "workflow/rules/figures.smk"
 
@@ -47,7 +47,7 @@ localrules:
     prepare,
     split,
     subset,
-    estimate_gaussian,
+    estimate_structure,
     summarize,
     plot_proportions,
     plot_kappa,
@@ -56,19 +56,19 @@ localrules:
     plot_losses,
     plot_diversity,
     plot_neighbors,
-    plot_pairs,
+    plot_nearest_pairs,
     plot_linearity,
     plot_structure,
     plot_score_errors,
-    plot_weights,
+    plot_linear_maps,
     plot_trajectories,
-    plot_halves,
+    plot_disjoint,
     plot_sweep,
     write_metrics,
-    write_tables,
+    write_proportions,
     write_neighbor_table,
     write_architectures,
-    write_records,
+    write_usage,
 
 
 # Every study, and every phase of it, is a target by name whether active or not.

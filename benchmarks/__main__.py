@@ -13,9 +13,9 @@ import torch
 
 from benchmarks import sampling, training
 from benchmarks.turns import table
-from depthbias.errors import UserError, run
-from depthbias.files import write_text
-from depthbias.precision import choose_device, choose_precision, describe_device
+from depthbias.system.compute import choose_device, choose_precision, describe_device
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import write_text
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 MARKS = ("<!-- table -->\n", "<!-- end of table -->\n")
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -8,9 +8,12 @@ from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from diffusers.pipelines.ddim import pipeline_ddim
 
 from benchmarks.turns import Row, in_turns, row
-from depthbias.sampling import fast_layout, initial_noise, noise_levels, sample
-from depthbias.unet_denoiser import UNetDenoiser
-from depthbias.unets import build_unet
+from depthbias.diffusion.noise import initial_noise
+from depthbias.diffusion.samplers import sample
+from depthbias.diffusion.schedules import noise_levels
+from depthbias.diffusion.unet import build_unet
+from depthbias.diffusion.unet_denoiser import UNetDenoiser
+from depthbias.system.compute import fast_layout
 
 
 class Ours:

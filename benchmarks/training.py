@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.turns import Row, in_turns, row
-from depthbias.objectives import STEPS
-from depthbias.precision import Precision
-from depthbias.training import Trainer, TrainingOptions
+from depthbias.diffusion.objectives import STEPS
+from depthbias.diffusion.trainer import Trainer, TrainingOptions
+from depthbias.system.compute import Precision
 
 THEIRS = "train_unconditional.py"
 
@@ -102,7 +102,7 @@ class Example:
 def options_for(unet: str, width: float, batch: int) -> TrainingOptions:
     """No warm-up and a budget without end, so that both cosines stand at the same learning rate."""
     return TrainingOptions(
-        unet=unet,
+        architecture=unet,
         width=width,
         seed=0,
         objective="ddpm",

@@ -1,5 +1,5 @@
 """Does a deeper diffusion model amplify the bias of its data, or leak the data itself?"""
 
-from depthbias import _torchvision
+from depthbias.system import torchvision_repair
 
-_torchvision.install()
+torchvision_repair.install()

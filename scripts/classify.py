@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.errors import UserError, run
-from depthbias.files import read_npz, write_npz
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import read_npz, write_npz
 
 
 def parse() -> argparse.Namespace:
@@ -27,7 +27,7 @@ def main() -> None:
 
     import torch
 
-    from depthbias.classifier import classify, load_classifier
+    from depthbias.vision.classifier import classify, load_classifier
 
     torch.set_num_threads(args.threads)
     model, meta = load_classifier(args.model, args.meta)
@@ -50,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.devices import lease
-from depthbias.embedded import write_embedded
-from depthbias.errors import UserError, run
-from depthbias.files import check_writable, read_npz
-from depthbias.progress import Progress
+from depthbias.measures.embedding_files import write_embedded
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import check_writable, read_npz
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
 
 
 def parse() -> argparse.Namespace:
@@ -39,8 +39,9 @@ def main() -> None:
     with lease() as leased:
         import torch
 
-        from depthbias.classifier import load_classifier
-        from depthbias.embeddings import Embedder, exact_device
+        from depthbias.system.compute import exact_device
+        from depthbias.vision.classifier import load_classifier
+        from depthbias.vision.embedder import Embedder
 
         print(f"device: {leased}", file=sys.stderr)
         torch.set_num_threads(args.threads)
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

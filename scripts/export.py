@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from depthbias.errors import run
+from depthbias.system.errors import command
 
 
 def main() -> None:
@@ -13,10 +13,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     args = parser.parse_args()
 
-    from depthbias.checkpoints import export_diffusers, load_model
+    from depthbias.diffusion.checkpoints import export_diffusers, load_model
 
     export_diffusers(*load_model(args.model, args.meta), args.output)
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

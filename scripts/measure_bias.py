@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.bias import Instrument
-from depthbias.bias_rows import bias_rows
-from depthbias.classified import read_classified, read_subsets
-from depthbias.controls import control_rows
-from depthbias.errors import UserError, run
-from depthbias.files import read_json, read_npz
-from depthbias.tables import write_rows
+from depthbias.estimates.tidy import write_rows
+from depthbias.measures.bias_rows import bias_rows
+from depthbias.measures.class_shares import Instrument
+from depthbias.measures.classified import read_classified, read_subsets
+from depthbias.measures.real_mixes import control_rows
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import read_json, read_npz
 
 
 def parse() -> argparse.Namespace:
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from depthbias.classified import read_subsets
-from depthbias.diversity import diversity
-from depthbias.embedded import read_all
-from depthbias.errors import run
-from depthbias.files import write_json
-from depthbias.measured import rows_of
-from depthbias.tables import write_rows
+from depthbias.estimates.measurements import rows_of
+from depthbias.estimates.tidy import write_rows
+from depthbias.measures.classified import read_subsets
+from depthbias.measures.diversity import diversity
+from depthbias.measures.embedding_files import read_all
+from depthbias.system.errors import command
+from depthbias.system.files import write_json
 
 
 def parse() -> argparse.Namespace:
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.devices import lease
-from depthbias.errors import run
-from depthbias.files import check_writable, replacing, write_json
-from depthbias.progress import Progress
-from depthbias.tables import write_rows
+from depthbias.estimates.tidy import write_rows
+from depthbias.system.errors import command
+from depthbias.system.files import check_writable, replacing, write_json
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
 
 PAIRS = 8  # nearest pairs of every run that are kept for the figure
 
@@ -53,16 +53,16 @@ def main() -> None:
     with lease() as leased:
         import torch
 
-        from depthbias.closeness import TRENDS, Options, closeness, closest
-        from depthbias.comparisons import Study
-        from depthbias.measured import rows_of
+        from depthbias.estimates.measurements import rows_of
+        from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
+        from depthbias.measures.neighbor_sets import NeighborData
 
         print(f"device: {leased}", file=sys.stderr)
         torch.set_num_threads(args.threads)
         files = args.subsets, args.samples, args.embedded
-        study = Study(args.study, args.images, args.real, *files, args.embeddings)
+        study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        options = Options(sorted(args.k), args.copies, device)
+        options = NeighborSettings(sorted(args.k), args.copies, device)
         measured, pairs = [], []
         with Progress(len(study), "neighbours", "sets of images") as progress:
             for done, (queries, found, training) in enumerate(study.compare(options)):
@@ -79,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

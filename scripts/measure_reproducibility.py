@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from depthbias.embedded import check_alike, read_run
-from depthbias.errors import run
-from depthbias.measured import rows_of
-from depthbias.reproducibility import reproducibility
-from depthbias.tables import write_rows
+from depthbias.estimates.measurements import rows_of
+from depthbias.estimates.tidy import write_rows
+from depthbias.measures.embedding_files import check_alike, read_run
+from depthbias.measures.reproducibility import reproducibility
+from depthbias.system.errors import command
 
 
 def parse() -> argparse.Namespace:
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

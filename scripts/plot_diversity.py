@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from depthbias.distance_figures import plot_diversity
-from depthbias.errors import run
-from depthbias.files import read_json
-from depthbias.style import save
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.report.distance_figures import plot_diversity
+from depthbias.report.style import save
+from depthbias.system.errors import command
+from depthbias.system.files import read_json
 
 
 def parse() -> argparse.Namespace:
@@ -25,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from depthbias.errors import run
-from depthbias.generations import read_generated
-from depthbias.image_figures import plot_grid
-from depthbias.style import save
+from depthbias.measures.generations import read_generated
+from depthbias.report.sample_figures import plot_grid
+from depthbias.report.style import save
+from depthbias.system.errors import command
 
 COLUMNS = 10
 
@@ -28,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

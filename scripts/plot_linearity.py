@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from depthbias.errors import run
-from depthbias.level_figures import LINEARITY, plot_levels
-from depthbias.style import save
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.report.structure_figures import LINEARITY, plot_levels
+from depthbias.report.style import save
+from depthbias.system.errors import command
 
 
 def parse() -> argparse.Namespace:
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

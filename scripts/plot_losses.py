@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.errors import UserError, explain, run
-from depthbias.figures import plot_losses
-from depthbias.style import save
+from depthbias.report.loss_figure import plot_losses
+from depthbias.report.style import save
+from depthbias.system.errors import UserError, command, explain
 
 
 def parse() -> argparse.Namespace:
@@ -33,8 +33,8 @@ def read_log(path: Path, label: str) -> pd.DataFrame:
         raise explain(error, path, "cannot read") from error
     except ValueError as error:
         raise UserError(f"{path}: not a training log ({error}): train again") from error
-    ratio, unet, seed = label.split("/")
-    return log.assign(ratio=ratio, unet=unet, seed=seed)
+    ratio, architecture, seed = label.split("/")
+    return log.assign(ratio=ratio, architecture=architecture, seed=seed)
 
 
 def main() -> None:
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.errors import UserError, explain, run
-from depthbias.figures import plot_proportions
-from depthbias.style import save
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.report.bias_figures import plot_proportions
+from depthbias.report.style import save
+from depthbias.system.errors import UserError, command, explain
 
 
 def parse() -> argparse.Namespace:
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.errors import UserError, run
-from depthbias.files import map_npz, read_json
-from depthbias.generations import read_generated
-from depthbias.image_figures import plot_real
-from depthbias.style import save
+from depthbias.measures.generations import read_generated
+from depthbias.report.sample_figures import plot_real
+from depthbias.report.style import save
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import map_npz, read_json
 
 
 def parse() -> argparse.Namespace:
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

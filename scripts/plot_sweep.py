@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.errors import run
-from depthbias.style import save
-from depthbias.sweep_figures import plot_sweep
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.report.style import save
+from depthbias.report.sweep_figure import plot_sweep
+from depthbias.system.errors import command
 
 
 def parse() -> argparse.Namespace:
@@ -35,4 +35,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from depthbias.errors import run
-from depthbias.style import save
-from depthbias.trajectory_figure import plot_trajectories, read_paths
+from depthbias.report.style import save
+from depthbias.report.trajectory_figures import plot_trajectories, read_trajectories
+from depthbias.system.errors import command
 
 
 def parse() -> argparse.Namespace:
@@ -20,8 +20,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    save(plot_trajectories(read_paths(arguments.trajectories)), arguments.output)
+    save(plot_trajectories(read_trajectories(arguments.trajectories)), arguments.output)
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

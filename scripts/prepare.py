@@ -4,13 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
-from depthbias.celeba import load_celeba
-from depthbias.datasets import DataSet, write_data_set
-from depthbias.digits import load_digits
-from depthbias.errors import run
-from depthbias.folder import load_folder
-from depthbias.mnist import load_mnist
-from depthbias.progress import Progress
+from depthbias.data.celeba import load_celeba
+from depthbias.data.dataset import DataSet, write_data_set
+from depthbias.data.digits import load_digits
+from depthbias.data.folder import load_folder
+from depthbias.data.mnist import load_mnist
+from depthbias.system.errors import command
+from depthbias.system.progress import Progress
 
 
 def positive(text: str) -> int:
@@ -60,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from depthbias.devices import lease
-from depthbias.errors import UserError, run
-from depthbias.files import check_writable, write_json, write_npz
-from depthbias.progress import Progress
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import check_writable, write_json, write_npz
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
     add("--threads", type=positive, default=1, help="CPU threads")
     add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
     add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
-    add("--record", type=Path, required=True, help="what it took, to write (.json)")
+    add("--usage", type=Path, required=True, help="what it took, to write (.json)")
     args = parser.parse_args()
     if args.noise_seed < 0:
         parser.error("--noise-seed must be 0 or more")
@@ -55,8 +55,10 @@ def draw(
     """uint8 [count, S, S, C]."""
     import numpy as np
 
-    from depthbias.sampling import fast_layout, noise_levels, sample
-    from depthbias.unet_denoiser import UNetDenoiser
+    from depthbias.diffusion.samplers import sample
+    from depthbias.diffusion.schedules import noise_levels
+    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.system.compute import fast_layout
 
     size = meta["size"]
     model.to(device=device, memory_format=fast_layout(size, device))
@@ -68,7 +70,9 @@ def draw(
             f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
         ) from error
     images = np.empty((args.count, size, size, meta["channels"]), dtype=np.uint8)
-    with Progress(args.count, f"sampling {meta['unet']}, {args.sampler}-{args.steps}") as progress:
+    with Progress(
+        args.count, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
+    ) as progress:
         for first in range(0, args.count, args.batch_size):
             part = slice(first, min(first + args.batch_size, args.count))
             images[part] = sample(
@@ -88,14 +92,14 @@ def draw(
 
 def main() -> None:
     args = parse()
-    check_writable(args.output, args.record)
+    check_writable(args.output, args.usage)
     with lease() as leased:
         import numpy as np
         import torch
 
-        from depthbias.checkpoints import load_model
-        from depthbias.precision import choose_device, matmul_precision
-        from depthbias.record import Meter
+        from depthbias.diffusion.checkpoints import load_model
+        from depthbias.system.compute import choose_device, matmul_precision
+        from depthbias.system.usage import Meter
 
         print(leased, file=sys.stderr, flush=True)
         torch.set_num_threads(args.threads)
@@ -114,8 +118,8 @@ def main() -> None:
         "run": args.run,
     }
     write_npz(args.output, samples)
-    write_json(args.record, record)
+    write_json(args.usage, record)
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
-from depthbias.errors import UserError, run
-from depthbias.files import read_json, write_json
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import read_json, write_json
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--kept", type=Path, required=True, help="weights of the snapshots (.safetensors)")
+    add(
+        "--kept-snapshots", type=Path, required=True, help="weights of the snapshots (.safetensors)"
+    )
     add("--whole", type=Path, required=True, help="description of the whole run (.json)")
     add("--seen", type=int, required=True, help="images seen at the snapshot")
     add("--model", type=Path, required=True, help="weights to write (.safetensors)")
@@ -21,17 +23,19 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
 
-    from depthbias.weights import read_tensors, write_tensors
+    from depthbias.system.tensors import read_tensors, write_tensors
 
-    tensors, _, _ = read_tensors(args.kept)
+    tensors, _, _ = read_tensors(args.kept_snapshots)
     mark = f"{args.seen}."
     chosen = {name.removeprefix(mark): t for name, t in tensors.items() if name.startswith(mark)}
     if not chosen:
-        raise UserError(f"{args.kept}: has no snapshot at {args.seen} images: train again with it")
+        raise UserError(
+            f"{args.kept_snapshots}: has no snapshot at {args.seen} images: train again with it"
+        )
     weights = write_tensors(args.model, chosen)
     meta = read_json(args.whole) | {"budget": args.seen, "snapshots": [], "weights": weights}
     write_json(args.meta, meta)
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

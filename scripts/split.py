@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.datasets import read_blocks
-from depthbias.errors import run
-from depthbias.files import fingerprint, read_npz, write_json
-from depthbias.splits import class_labels, first_copies, hold_out
+from depthbias.data.dataset import read_blocks
+from depthbias.data.splits import class_labels, first_copies, hold_out
+from depthbias.system.errors import command
+from depthbias.system.files import fingerprint, read_npz, write_json
 
 
 def arguments() -> argparse.Namespace:
@@ -50,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

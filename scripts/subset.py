@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.errors import run
-from depthbias.files import fingerprint, read_json, write_json
-from depthbias.subsets import class_proportions, draw_subset
+from depthbias.data.subsets import class_proportions, draw_subset
+from depthbias.system.errors import command
+from depthbias.system.files import fingerprint, read_json, write_json
 
 
 def arguments() -> argparse.Namespace:
@@ -48,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.errors import UserError, run
-from depthbias.tables import KEYS, read_rows, write_rows
+from depthbias.estimates.tidy import KEYS, read_rows, write_rows
+from depthbias.system.errors import UserError, command
 
 
 def parse() -> argparse.Namespace:
@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -9,15 +9,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from depthbias.architectures import check_size
-from depthbias.devices import lease
-from depthbias.errors import UserError, run
-from depthbias.files import check_writable, map_npz, read_json, write_json, write_text
-from depthbias.progress import Progress
+from depthbias.diffusion.architectures import check_size
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import check_writable, map_npz, read_json, write_json, write_text
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
-    from depthbias.record import Meter
-    from depthbias.training import Trainer
+    from depthbias.diffusion.trainer import Trainer
+    from depthbias.system.usage import Meter
 
 
 def parse() -> argparse.Namespace:
@@ -25,7 +25,11 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--images", type=Path, required=True, help="prepared images (.npz)")
     add("--subset", type=Path, required=True, help="the rows to train on (.json)")
-    add("--unet", required=True, help="a named architecture: depth2 ... depth6, depth4-const, ...")
+    add(
+        "--architecture",
+        required=True,
+        help="a named architecture: depth2 ... depth6, depth4-const, ...",
+    )
     add("--width", type=float, default=1.0, help="factor on the channels of every stage")
     add("--seed", type=int, required=True)
     add("--threads", type=int, default=1, help="CPU threads")
@@ -40,14 +44,14 @@ def parse() -> argparse.Namespace:
     add("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     add("--log-every", type=int, required=True, help="images seen from row to row of the log")
     add("--snapshots", type=int, nargs="*", default=[], help="images seen at which to keep weights")
-    add("--kept", type=Path, help="weights of the snapshots to write (.safetensors)")
+    add("--kept-snapshots", type=Path, help="weights of the snapshots to write (.safetensors)")
     add("--model", type=Path, required=True, help="weights to write (.safetensors)")
     add("--meta", type=Path, required=True, help="their description to write (.json)")
     add("--log", type=Path, required=True, help="log to write (.csv)")
-    add("--record", type=Path, required=True, help="what it took, to write (.json)")
+    add("--usage", type=Path, required=True, help="what it took, to write (.json)")
     args = parser.parse_args()
-    if args.snapshots and not args.kept:
-        parser.error("--snapshots needs --kept, the file to keep them in")
+    if args.snapshots and not args.kept_snapshots:
+        parser.error("--snapshots needs --kept-snapshots, the file to keep them in")
     return args
 
 
@@ -67,7 +71,7 @@ def describe(trainer: "Trainer", subset: dict[str, Any], configuration: str) -> 
     import diffusers
     import torch
 
-    from depthbias.precision import describe_device
+    from depthbias.system.compute import describe_device
 
     return {
         **asdict(trainer.options),
@@ -97,7 +101,7 @@ def revision() -> str:
 
 def resume(trainer: "Trainer", meter: "Meter", point: Path) -> None:
     """Continue from the point if there is one that is whole."""
-    from depthbias.resume import load_point
+    from depthbias.diffusion.resume_points import load_point
 
     if not point.exists():
         return
@@ -112,8 +116,8 @@ def resume(trainer: "Trainer", meter: "Meter", point: Path) -> None:
 
 def train_to_the_end(trainer: "Trainer", meter: "Meter", point: Path, caught: list[int]) -> None:
     """Train, saving resume points; a signal in `caught` saves one and ends the process."""
-    from depthbias.resume import save_point
-    from depthbias.training import Stopped, train
+    from depthbias.diffusion.resume_points import save_point
+    from depthbias.diffusion.trainer import Stopped, train
 
     def save() -> None:
         tensors, record = trainer.state()
@@ -125,7 +129,9 @@ def train_to_the_end(trainer: "Trainer", meter: "Meter", point: Path, caught: li
     seconds = save_seconds()
     options = trainer.options
     try:
-        with Progress(options.budget, f"training {options.unet}, seed {options.seed}") as progress:
+        with Progress(
+            options.budget, f"training {options.architecture}, seed {options.seed}"
+        ) as progress:
             for _ in train(trainer, save, save_seconds=seconds, stopping=lambda: bool(caught)):
                 note = f"loss {trainer.rows[-1]['loss']:.4f}" if trainer.rows else ""
                 progress.update(trainer.seen, note)
@@ -165,19 +171,23 @@ def write_log(path: Path, rows: list[dict[str, float]]) -> None:
 def main() -> None:
     args = parse()
     images, subset = load_subset(args.images, args.subset)
-    check_size(args.unet, images.shape[1])
+    check_size(args.architecture, images.shape[1])
     check_writable(
-        args.model, args.meta, args.log, args.record, *([args.kept] if args.kept else [])
+        args.model,
+        args.meta,
+        args.log,
+        args.usage,
+        *([args.kept_snapshots] if args.kept_snapshots else []),
     )
     with lease() as leased:
         import torch
 
-        from depthbias.checkpoints import save_model
-        from depthbias.precision import choose_device, choose_precision
-        from depthbias.record import Meter
-        from depthbias.resume import identify, point_path, remove_points
-        from depthbias.training import Trainer, TrainingOptions
-        from depthbias.weights import write_tensors
+        from depthbias.diffusion.checkpoints import save_model
+        from depthbias.diffusion.resume_points import identify, point_path, remove_points
+        from depthbias.diffusion.trainer import Trainer, TrainingOptions
+        from depthbias.system.compute import choose_device, choose_precision
+        from depthbias.system.tensors import write_tensors
+        from depthbias.system.usage import Meter
 
         caught = catch_signals()
         torch.set_num_threads(args.threads)
@@ -195,13 +205,13 @@ def main() -> None:
         train_to_the_end(trainer, meter, point, caught)
         meta = describe(trainer, subset, configuration)
         kept = {f"{due}.{name}": t for due, w in trainer.kept.items() for name, t in w.items()}
-        if args.kept:
-            write_tensors(args.kept, kept)
+        if args.kept_snapshots:
+            write_tensors(args.kept_snapshots, kept)
         save_model(trainer.averaged(), meta, args.model, args.meta)
         write_log(args.log, trainer.rows)
-        write_json(args.record, meter.record(precision.name))
+        write_json(args.usage, meter.record(precision.name))
         remove_points(args.model)
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.devices import lease
-from depthbias.errors import UserError, run
-from depthbias.files import check_writable, fingerprint, map_npz, read_json, write_npz
-from depthbias.progress import Progress
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import check_writable, fingerprint, map_npz, read_json, write_npz
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
 
 
 def parse() -> argparse.Namespace:
@@ -62,7 +62,7 @@ def make(
 ) -> None:
     import torch
 
-    from depthbias.classifier import (
+    from depthbias.vision.classifier import (
         check_accuracy,
         classify,
         confusion_counts,
@@ -98,4 +98,4 @@ def make(
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.architectures import architecture
-from depthbias.errors import run
-from depthbias.files import replacing, write_text
-from depthbias.labels import SERIES, ordered_unets
-from depthbias.markdown import Section, html_page, markdown_page
-from depthbias.published import PARAMETERS, SOURCE
+from depthbias.diffusion.architectures import get_architecture
+from depthbias.report.names import SERIES, ordered_architectures
+from depthbias.report.pages import Section, html_page, markdown_page
+from depthbias.report.published import PARAMETERS, SOURCE
+from depthbias.system.errors import command
+from depthbias.system.files import replacing, write_text
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--unets", nargs="+", required=True, metavar="UNET", help="named architectures")
+    add("--architectures", nargs="+", required=True, metavar="UNET", help="named architectures")
     add("--channels", type=int, required=True, help="of the study's images")
     add("--size", type=int, required=True, help="height and width of the study's images")
     add("--width", type=float, required=True, help="the study's factor on all channels")
@@ -30,16 +30,16 @@ def count_parameters(name: str, channels: int, size: int, width: float) -> int:
     """Trainable parameters of the real U-Net."""
     import torch
 
-    from depthbias.unets import build_unet
+    from depthbias.diffusion.unet import build_unet
 
     with torch.device("meta"):  # shapes only, no weights
-        unet = build_unet(name, channels=channels, size=size, width=width)
-    return sum(parameter.numel() for parameter in unet.parameters())
+        architecture = build_unet(name, channels=channels, size=size, width=width)
+    return sum(parameter.numel() for parameter in architecture.parameters())
 
 
 def describe(name: str, channels: int, size: int, width: float) -> dict[str, object]:
     """One row of the table."""
-    found = architecture(name)
+    found = get_architecture(name)
     return {
         "name": name,
         "series": found.series,
@@ -79,7 +79,9 @@ def as_section(table: pd.DataFrame, channels: int, width: float) -> Section:
 def main() -> None:
     arguments = parse()
     shape = (arguments.channels, arguments.size, arguments.width)
-    table = pd.DataFrame([describe(name, *shape) for name in ordered_unets(arguments.unets)])
+    table = pd.DataFrame(
+        [describe(name, *shape) for name in ordered_architectures(arguments.architectures)]
+    )
     table["parameters_published"] = table["parameters_published"].astype("Int64")
     section = as_section(table, arguments.channels, arguments.width)
     with replacing(arguments.output_csv) as temporary:
@@ -90,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

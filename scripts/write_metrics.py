@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from depthbias.errors import UserError, run
-from depthbias.files import replacing, write_json
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.system.errors import UserError, command
+from depthbias.system.files import replacing, write_json
 
 # The headline metrics, and which of their rows where there are several; "first": the smallest k.
 METRICS: dict[str, dict[str, Any]] = {
@@ -39,7 +39,7 @@ def parse() -> argparse.Namespace:
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows over all seeds of METRICS with the main sampler, which the summary lists first."""
-    rows = summary[(summary.seed == "all") & ~summary.unet.isin(["real", "train"])]
+    rows = summary[(summary.seed == "all") & ~summary.architecture.isin(["real", "train"])]
     rows = rows[rows.value.notna()]
     main = rows.sampler[rows.sampler != ""]
     rows = rows[rows.sampler.isin([*main[:1], ""])]
@@ -55,23 +55,23 @@ def chosen(rows: pd.DataFrame, name: str, only: dict[str, Any]) -> pd.DataFrame:
 
 
 def nested(rows: pd.DataFrame) -> dict[str, Any]:
-    """{metric: {ratio: {unet: {class: value}}}}; a metric of no one class ends at the U-Net."""
+    """{metric: {ratio: {architecture: {class: value}}}}; a metric of no class ends earlier."""
     tree: dict[str, Any] = {}
-    for metric, ratio, unet, name, value in rows[
-        ["metric", "ratio", "unet", "class", "value"]
+    for metric, ratio, architecture, name, value in rows[
+        ["metric", "ratio", "architecture", "class", "value"]
     ].itertuples(index=False):
         branch = tree.setdefault(metric, {}).setdefault(ratio, {})
         if name and "class" not in METRICS[metric.partition(":")[0]]:
-            branch.setdefault(unet, {})[name] = value
+            branch.setdefault(architecture, {})[name] = value
         else:
-            branch[unet] = value
+            branch[architecture] = value
     return tree
 
 
 def shares(rows: pd.DataFrame) -> pd.DataFrame:
     """What `dvc plots` draws: estimate ("90-10 depth2 six"), share, lower, upper."""
     corrected = rows[rows.metric == "share_corrected"]
-    name = corrected[["ratio", "unet", "class"]].agg(" ".join, axis=1)
+    name = corrected[["ratio", "architecture", "class"]].agg(" ".join, axis=1)
     return (
         corrected[["value", "lower", "upper"]]
         .rename(columns={"value": "share"})
@@ -90,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

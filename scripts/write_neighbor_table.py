@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from depthbias.errors import run
-from depthbias.files import read_json, replacing, write_text
-from depthbias.markdown import html_page, markdown_page
-from depthbias.neighbor_table import sections, wide_table
-from depthbias.tables import read_rows
+from depthbias.estimates.tidy import read_rows
+from depthbias.report.neighbor_table import sections, wide_table
+from depthbias.report.pages import html_page, markdown_page
+from depthbias.system.errors import command
+from depthbias.system.files import read_json, replacing, write_text
 
 
 def parse() -> argparse.Namespace:
@@ -37,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    command(main)

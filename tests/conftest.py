@@ -30,7 +30,7 @@ TINY = {
             "classes": {"six": {"any": ["6"]}, "nine": {"any": ["9"]}},
             "ratios": ["90-10", "60-40"],
             "subset_size": 40,
-            "unets": ["depth2", "depth3"],
+            "architectures": ["depth2", "depth3"],
             "width": 0.5,
             "seeds": [0, 1],
             "training": {
@@ -65,7 +65,7 @@ TINY = {
                 "k": [1, 5],
                 "copies": {"classifier": 0.99},
             },
-            "gaussian": {
+            "structure": {
                 "levels": 5,
                 "pairs": 10,
                 "noisy_images": 20,
@@ -94,7 +94,7 @@ def snakemake(folder, *arguments, timeout=900, **environment):
 
 
 # They say what the machine took.
-RECORDS = re.compile(r"(train|samples-.*)-record\.json|records\.(csv|md|html)")
+RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)")
 
 
 def contents(folder):

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 from scipy.special import expit, logit
 
-from depthbias.amplification import depth_trend
-from depthbias.bias import Instrument, log_odds
-from depthbias.estimates import from_draws, over_seeds, share_over_seeds
+from depthbias.estimates.intervals import from_draws, over_seeds, share_over_seeds
+from depthbias.measures.amplification import depth_trend
+from depthbias.measures.class_shares import Instrument, log_odds
 
 CLASSES = ["major", "minor"]
 

@@ -22,6 +22,9 @@ def _imported(file: str) -> frozenset[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    names |= {
+        str(parent).replace("/", ".") for name in names for parent in Path(*name.split(".")).parents
+    }
     modules = [Path(*name.split(".")) for name in names if name.split(".")[0] == "depthbias"]
     files = [path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in modules]
     return frozenset(str(path) for path in files if path.is_file())

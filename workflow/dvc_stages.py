@@ -18,13 +18,13 @@ HEADER = """\
 """
 WORKFLOW = [  # what plans the jobs, beside the rules themselves
     "Snakefile",
-    "depthbias/config.py",
+    "depthbias/config/reading.py",
     "workflow/code_inputs.py",
     "workflow/rules/common.smk",
 ]
 RULES = {  # the rule files of a stage
     "data": ["data"],
-    "results": ["train", "sample", "evaluate", "neighbors", "gaussian", "figures"],
+    "results": ["train", "sample", "evaluate", "neighbors", "structure", "figures"],
 }
 STUDY = "${item.study}"
 

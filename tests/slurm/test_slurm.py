@@ -18,7 +18,7 @@ import torch
 from conftest import SNAKEMAKE, contents, copy_checkout, snakemake
 from filelock import FileLock, Timeout
 
-from depthbias.files import read_json
+from depthbias.system.files import read_json
 
 pytestmark = pytest.mark.slow
 
@@ -94,8 +94,8 @@ def cancel(run):
         text=True,
         check=True,
     ).stdout
-    ratio, unet, seed = run.split("/")
-    wanted = f"rule_train_wildcards_tiny_{ratio}_{unet}_{seed.removeprefix('seed')}"
+    ratio, architecture, seed = run.split("/")
+    wanted = f"rule_train_wildcards_tiny_{ratio}_{architecture}_{seed.removeprefix('seed')}"
     for line in listed.splitlines():
         job, _, comment = line.partition(" ")
         if comment.strip() == wanted:
@@ -142,9 +142,9 @@ def check_both_ended_trainings_were_sent_again_and_went_on(folder, output, ended
     for run in ended.values():
         log = (folder / f"logs/train/tiny/{run}.log").read_text()
         assert "going on from" in log, log
-        assert read_json(folder / f"results/tiny/{run}/train-record.json")["parts"] == 2
-    others = set(folder.glob("results/tiny/*/*/*/train-record.json"))
-    others -= {folder / f"results/tiny/{run}/train-record.json" for run in ended.values()}
+        assert read_json(folder / f"results/tiny/{run}/train-usage.json")["parts"] == 2
+    others = set(folder.glob("results/tiny/*/*/*/train-usage.json"))
+    others -= {folder / f"results/tiny/{run}/train-usage.json" for run in ended.values()}
     assert [read_json(path)["parts"] for path in others] == [1] * 6
 
 

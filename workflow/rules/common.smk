@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 sys.path[:0] = [workflow.basedir, f"{workflow.basedir}/workflow"]
 
-import depthbias.config
+from depthbias.config.reading import load
 from code_inputs import modules, use_checkout
-from depthbias.errors import UserError
+from depthbias.system.errors import UserError
 from records import refuse_unrecorded
 
 use_checkout(workflow.basedir)
@@ -19,7 +19,7 @@ use_checkout(workflow.basedir)
 if config:
     sys.exit("error: --config, --configfile: parameters are read from params.yaml only")
 try:
-    PARAMS = depthbias.config.load("params.yaml")
+    PARAMS = load("params.yaml")
 except UserError as error:
     sys.exit(f"error: {error}")
 config.update(PARAMS.model_dump())  # for the captions of the report
@@ -50,24 +50,24 @@ wildcard_constraints:
     study=any_of(STUDIES),
     sweep=any_of(SWEEPS),
     ratio=r"natural|[\d.]+(-[\d.]+)+",
-    unet=r"[a-z0-9-]+",
+    architecture=r"[a-z0-9-]+",
     seed=r"\d+",
     sampler=r"[a-z]+-\d+",
 
 
-# Paths. {study}, {ratio}, {unet}, {seed} and {sampler} are the only wildcards, {sweep} in the figure of a sweep.
+# Paths. {study}, {ratio}, {architecture}, {seed} and {sampler} are the only wildcards, {sweep} in the figure of a sweep.
 
 IMAGES = "data/{study}/images.npz"
 SPLIT = "data/{study}/split.json"
 SUBSET = "data/{study}/{ratio}/seed{seed}.json"
-RUN = "results/{study}/{ratio}/{unet}/seed{seed}"
+RUN = "results/{study}/{ratio}/{architecture}/seed{seed}"
 MODEL = f"{RUN}/model.safetensors"
 MODEL_META = f"{RUN}/model.json"
 TRAIN_LOG = f"{RUN}/train.csv"
 SNAPSHOTS = f"{RUN}/snapshots.safetensors"
-TRAIN_RECORD = f"{RUN}/train-record.json"
+TRAIN_USAGE = f"{RUN}/train-usage.json"
 SAMPLES = f"{RUN}/samples-{{sampler}}.npz"
-SAMPLE_RECORD = f"{RUN}/samples-{{sampler}}-record.json"
+SAMPLE_USAGE = f"{RUN}/samples-{{sampler}}-usage.json"
 CLASSES = f"{RUN}/classes-{{sampler}}.npz"
 CLASSIFIER = "results/{study}/classifier.safetensors"
 CLASSIFIER_META = "results/{study}/classifier.json"
@@ -79,11 +79,11 @@ DIVERSITY = "results/{study}/diversity.csv"
 DIVERSITY_ABOUT = "results/{study}/diversity.json"
 NEIGHBORS = "results/{study}/neighbors.csv"
 NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
-PAIRS = "results/{study}/pairs.csv"
+NEAREST_PAIRS = "results/{study}/nearest-pairs.csv"
 REPRODUCIBILITY = "results/{study}/reproducibility.csv"
-GAUSSIAN_RUN = f"{RUN}/gaussian.npz"
+STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
-GAUSSIAN = "results/{study}/gaussian.csv"
+STRUCTURE = "results/{study}/structure.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
@@ -120,7 +120,7 @@ def of_study(path, wildcards, **narrowed):
     study = study_of(wildcards)
     values = {
         "ratio": study.ratios,
-        "unet": study.unets,
+        "architecture": study.architectures,
         "seed": study.seeds,
         "sampler": study.sampling.samplers,
     }
@@ -145,7 +145,7 @@ def first_seed(path, wildcards, **narrowed):
     )
 
 
-def seeds_apart(path, wildcards, which):
+def of_seed(path, wildcards, which):
     """All U-Nets of one ratio with the first (0) or second (1) seed of a study of disjoint subsets."""
     seed = study_of(wildcards).seeds[which]
     return of_study(path, wildcards, ratio=wildcards.ratio, seed=seed)
@@ -170,17 +170,17 @@ def asked_for(words):
     return [study for study in STUDIES if BASE.get(study, study) in {*ACTIVE, *named}]
 
 
-def halves(study):
+def disjoint_figure(study):
     """The figure of two seeds that share no training image, where a study has such."""
     apart = STUDIES[study].disjoint and len(STUDIES[study].seeds) > 1
-    return ["halves"] if apart else []
+    return ["disjoint"] if apart else []
 
 
 def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
-    names += ["linearity", "structure", "score-errors", "weights"]
-    kinds = ["grid", "pairs", "trajectories", *halves(study)]
+    names += ["linearity", "structure", "score-errors", "linear-maps"]
+    kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
     return [
@@ -188,7 +188,7 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures", "neighbors", "records"],
+            name=["proportions", "architectures", "neighbors", "usage"],
         ),
     ]
 
@@ -200,7 +200,7 @@ def sweep_figures(study):
     sizes = [name for name in sweeps if SWEEPS[name].vary == "subset_size"]
     return made + expand(
         f"{FIGURES}/{{kind}}-{{ratio}}.png",
-        kind=halves(study),
+        kind=disjoint_figure(study),
         study=[point for name in sizes for point in PARAMS.points(name)],
         ratio=STUDIES[study].ratios,
     )

@@ -39,9 +39,9 @@ rule classify:
     output:
         CLASSES,
     log:
-        "logs/classify/{study}/{ratio}/{unet}/seed{seed}/{sampler}.log",
+        "logs/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
     benchmark:
-        "logs/benchmarks/classify/{study}/{ratio}/{unet}/seed{seed}/{sampler}.tsv"
+        "logs/benchmarks/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -77,7 +77,7 @@ rule summarize:
     input:
         script="scripts/summarize.py",
         code=modules("summarize"),
-        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, GAUSSIAN],
+        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, STRUCTURE],
     output:
         report(
             SUMMARY,

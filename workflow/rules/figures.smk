@@ -112,16 +112,16 @@ rule plot_losses:
     conda:
         "../../environment.yml"
     params:
-        labels=lambda w: of_study("{ratio}/{unet}/seed{seed}", w),
+        labels=lambda w: of_study("{ratio}/{architecture}/seed{seed}", w),
     shell:
         "python {input.script} --study {wildcards.study} --logs {input.logs:q} --labels {params.labels:q}"
         " --output {output:q} &> {log:q}"
 
 
-rule write_tables:
+rule write_proportions:
     input:
-        script="scripts/write_tables.py",
-        code=modules("write_tables"),
+        script="scripts/write_proportions.py",
+        code=modules("write_proportions"),
         summary=SUMMARY,
     output:
         csv=f"{TABLES}/proportions.csv",
@@ -133,9 +133,9 @@ rule write_tables:
             labels={"study": "{study}", "table": "class proportions (Table 2)"},
         ),
     log:
-        "logs/write_tables/{study}.log",
+        "logs/write_proportions/{study}.log",
     benchmark:
-        "logs/benchmarks/write_tables/{study}.tsv"
+        "logs/benchmarks/write_proportions/{study}.tsv"
     conda:
         "../../environment.yml"
     shell:
@@ -163,41 +163,41 @@ rule write_architectures:
     conda:
         "../../environment.yml"
     params:
-        unets=lambda w: study_of(w).unets,
+        architectures=lambda w: study_of(w).architectures,
         channels=lambda w: study_of(w).data.channels,
         size=lambda w: study_of(w).data.size,
         width=lambda w: study_of(w).width,
     shell:
-        "python {input.script} --unets {params.unets:q} --channels {params.channels} --size {params.size}"
+        "python {input.script} --architectures {params.architectures:q} --channels {params.channels} --size {params.size}"
         " --width {params.width} --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"
 
 
-rule write_records:
+rule write_usage:
     input:
-        script="scripts/write_records.py",
-        code=modules("write_records"),
-        train=lambda w: of_study(TRAIN_RECORD, w),
-        sample=lambda w: of_study(SAMPLE_RECORD, w),
+        script="scripts/write_usage.py",
+        code=modules("write_usage"),
+        train=lambda w: of_study(TRAIN_USAGE, w),
+        sample=lambda w: of_study(SAMPLE_USAGE, w),
     output:
-        csv=f"{TABLES}/records.csv",
-        md=f"{TABLES}/records.md",
+        csv=f"{TABLES}/usage.csv",
+        md=f"{TABLES}/usage.md",
         html=report(
-            f"{TABLES}/records.html",
-            caption="../report/table_records.rst",
+            f"{TABLES}/usage.html",
+            caption="../report/table_usage.rst",
             category="Tables",
             labels={"study": "{study}", "table": "time, memory and devices"},
         ),
     log:
-        "logs/write_records/{study}.log",
+        "logs/write_usage/{study}.log",
     benchmark:
-        "logs/benchmarks/write_records/{study}.tsv"
+        "logs/benchmarks/write_usage/{study}.tsv"
     conda:
         "../../environment.yml"
     params:
-        train=lambda w: of_study("{ratio}/{unet}/{seed}/train", w),
-        sample=lambda w: of_study("{ratio}/{unet}/{seed}/{sampler}", w),
+        train=lambda w: of_study("{ratio}/{architecture}/{seed}/train", w),
+        sample=lambda w: of_study("{ratio}/{architecture}/{seed}/{sampler}", w),
     shell:
-        "python {input.script} --study {wildcards.study} --records {input.train:q} {input.sample:q}"
+        "python {input.script} --study {wildcards.study} --usage {input.train:q} {input.sample:q}"
         " --labels {params.train:q} {params.sample:q} --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"

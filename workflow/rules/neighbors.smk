@@ -1,5 +1,5 @@
 # Input: samples with their classes, real images, the classifier. Output: embedded images beside the samples and in
-# results/<study>/; there also diversity.csv, neighbors.csv and reproducibility.csv (parts of summary.csv), pairs.csv
+# results/<study>/; there also diversity.csv, neighbors.csv and reproducibility.csv (parts of summary.csv), nearest-pairs.csv
 # (generated images nearest to a training image), and figures and a table of them. All with the main sampler.
 
 
@@ -42,9 +42,9 @@ rule embed:
     output:
         EMBEDDED,
     log:
-        "logs/embed/{study}/{ratio}/{unet}/seed{seed}/{sampler}.log",
+        "logs/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
     benchmark:
-        "logs/benchmarks/embed/{study}/{ratio}/{unet}/seed{seed}/{sampler}.tsv"
+        "logs/benchmarks/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -91,7 +91,7 @@ rule measure_neighbors:
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
     output:
         table=NEIGHBORS,
-        pairs=PAIRS,
+        pairs=NEAREST_PAIRS,
         about=NEIGHBORS_ABOUT,
     log:
         "logs/measure_neighbors/{study}.log",
@@ -179,25 +179,25 @@ rule plot_neighbors:
         "python {input.script} --summary {input.summary:q} --about {input.about:q} --output {output:q} &> {log:q}"
 
 
-rule plot_pairs:
+rule plot_nearest_pairs:
     input:
-        script="scripts/plot_pairs.py",
-        code=modules("plot_pairs"),
-        pairs=PAIRS,
+        script="scripts/plot_nearest_pairs.py",
+        code=modules("plot_nearest_pairs"),
+        pairs=NEAREST_PAIRS,
         images=of_base(IMAGES),
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
     output:
         **figure(
-            "pairs-{ratio}",
-            "pairs",
+            "nearest-pairs-{ratio}",
+            "nearest_pairs",
             "Diversity and memorisation",
             figure="nearest pairs",
             ratio="{ratio}",
         ),
     log:
-        "logs/plot_pairs/{study}/{ratio}.log",
+        "logs/plot_nearest_pairs/{study}/{ratio}.log",
     benchmark:
-        "logs/benchmarks/plot_pairs/{study}/{ratio}.tsv"
+        "logs/benchmarks/plot_nearest_pairs/{study}/{ratio}.tsv"
     conda:
         "../../environment.yml"
     params:

@@ -10,11 +10,11 @@ rule sample:
         meta=MODEL_META,
     output:
         samples=SAMPLES,
-        record=SAMPLE_RECORD,
+        usage=SAMPLE_USAGE,
     log:
-        "logs/sample/{study}/{ratio}/{unet}/seed{seed}/{sampler}.log",
+        "logs/sample/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
     benchmark:
-        "logs/benchmarks/sample/{study}/{ratio}/{unet}/seed{seed}/{sampler}.tsv"
+        "logs/benchmarks/sample/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
@@ -31,4 +31,4 @@ rule sample:
         "python {input.script} --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
         " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
         " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output.samples:q}"
-        " --record {output.record:q} &> {log:q}"
+        " --usage {output.usage:q} &> {log:q}"

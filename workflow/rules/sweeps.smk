@@ -6,15 +6,15 @@ rule snapshot:
     input:
         script="scripts/snapshot.py",
         code=modules("snapshot"),
-        kept=of_base(SNAPSHOTS),
+        snapshots=of_base(SNAPSHOTS),
         whole=of_base(MODEL_META),
     output:
         model=MODEL,
         meta=MODEL_META,
     log:
-        "logs/snapshot/{study}/{ratio}/{unet}/seed{seed}.log",
+        "logs/snapshot/{study}/{ratio}/{architecture}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/snapshot/{study}/{ratio}/{unet}/seed{seed}.tsv"
+        "logs/benchmarks/snapshot/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     wildcard_constraints:
         study=any_of(SNAPSHOT_OF),
     conda:
@@ -22,7 +22,7 @@ rule snapshot:
     params:
         seen=lambda w: SNAPSHOT_OF[w.study],
     shell:
-        "python {input.script} --kept {input.kept:q} --whole {input.whole:q} --seen {params.seen}"
+        "python {input.script} --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen}"
         " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
 
 
@@ -31,7 +31,7 @@ rule plot_sweep:
         script="scripts/plot_sweep.py",
         code=modules("plot_sweep"),
         parts=lambda w: expand(
-            [GAUSSIAN, NEIGHBORS, REPRODUCIBILITY], study=PARAMS.points(w.sweep)
+            [STRUCTURE, NEIGHBORS, REPRODUCIBILITY], study=PARAMS.points(w.sweep)
         ),
     output:
         svg=f"{SWEEP_FIGURE}.svg",

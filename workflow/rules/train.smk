@@ -1,4 +1,4 @@
-# Input: data/<study>/ images and subset. Output: results/<study>/<ratio>/<unet>/seed<k>/: EMA weights (safetensors),
+# Input: data/<study>/ images and subset. Output: results/<study>/<ratio>/<architecture>/seed<k>/: EMA weights (safetensors),
 # their description (JSON), the training log (CSV) and what it took (JSON).
 
 
@@ -12,12 +12,12 @@ rule train:
         model=MODEL,
         meta=MODEL_META,
         log=TRAIN_LOG,
-        kept=SNAPSHOTS,
-        record=TRAIN_RECORD,
+        snapshots=SNAPSHOTS,
+        usage=TRAIN_USAGE,
     log:
-        "logs/train/{study}/{ratio}/{unet}/seed{seed}.log",
+        "logs/train/{study}/{ratio}/{architecture}/seed{seed}.log",
     benchmark:
-        "logs/benchmarks/train/{study}/{ratio}/{unet}/seed{seed}.tsv"
+        "logs/benchmarks/train/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     wildcard_constraints:
         study=any_of(study for study in STUDIES if study not in SNAPSHOT_OF),
     conda:
@@ -27,9 +27,9 @@ rule train:
         gpu=1,
     params:
         width=lambda w: study_of(w).width,
-        training=lambda w: flags(study_of(w).training_of(w.unet)),
+        training=lambda w: flags(study_of(w).training_of(w.architecture)),
     shell:
-        "python {input.script} --images {input.images:q} --subset {input.subset:q} --unet {wildcards.unet}"
+        "python {input.script} --images {input.images:q} --subset {input.subset:q} --architecture {wildcards.architecture}"
         " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
-        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept {output.kept:q}"
-        " --record {output.record:q} &> {log:q}"
+        " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept-snapshots {output.snapshots:q}"
+        " --usage {output.usage:q} &> {log:q}"

@@ -1,0 +1,1 @@
+"""Parameters: typed, checked, with one-line errors."""

@@ -1,0 +1,243 @@
+"""The blocks of a study in params.yaml, one class each."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from depthbias.system.errors import UserError
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+
+
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
+
+
+class Block(BaseModel):
+    """A block of params.yaml: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Block):
+    """Which images, and how they are prepared."""
+
+    dataset: Literal["digits", "mnist", "celeba", "folder"] = Field(
+        description="digits (bundled), mnist, celeba or folder (own images)"
+    )
+    raw: str = Field(default="", description="folder of the files as downloaded; empty for digits")
+    labels: str = Field(default="", description="folder only: CSV with the columns file,label")
+    size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
+    channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
+    heldout: int = Field(
+        ge=4,
+        description="real images a class kept from training: half calibrate, half are the control",
+    )
+    seed: NonNegativeInt = Field(default=0, description="draws the held-out images")
+
+    @model_validator(mode="after")
+    def _names_its_files(self) -> "Data":
+        needed = {"mnist": ["raw"], "celeba": ["raw"], "folder": ["raw", "labels"]}
+        for key in needed.get(self.dataset, []):
+            if not getattr(self, key):
+                raise ValueError(f"{key}: data set {self.dataset} needs it")
+        if self.labels and self.dataset != "folder":
+            raise ValueError(f"labels: only for data set folder, not {self.dataset}")
+        return self
+
+
+class Selector(Block):
+    """Which images belong to a class, by their attributes or labels."""
+
+    all: list[str] = Field(default=[], description="attributes the image must have")
+    any: list[str] = Field(default=[], description="attributes of which it must have at least one")
+    none: list[str] = Field(default=[], description="attributes it must not have")
+
+    @field_validator("all", "any", "none", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, value: object) -> object:
+        return [str(item) for item in value] if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> "Selector":
+        if not (self.all or self.any or self.none):
+            raise ValueError("selects nothing: give at least one of all, any, none")
+        return self
+
+
+class Training(Block):
+    """How every U-Net of the study is trained. Budgets are counted in images seen."""
+
+    objective: Literal["ddpm", "edm"] = Field(
+        description="epsilon prediction, or EDM preconditioning"
+    )
+    budget: PositiveInt = Field(description="images seen in all")
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat = Field(
+        description="peak of AdamW's rate; cosine to 0 after the warm-up"
+    )
+    warmup: NonNegativeInt = Field(description="images seen while the rate rises linearly")
+    weight_decay: NonNegativeFloat
+    clip: PositiveFloat = Field(description="largest gradient norm")
+    ema_halflife: PositiveInt = Field(description="half-life of the weight average, images seen")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="auto: bf16 where the GPU has it"
+    )
+    log_every: PositiveInt = Field(description="images seen between rows of the log")
+    snapshots: list[PositiveInt] = Field(
+        default=[], description="images seen at which the averaged weights are kept as well"
+    )
+
+
+class Sampling(Block):
+    """How the trained models are sampled. Image i starts from the same noise for every model."""
+
+    samplers: list[Annotated[str, Field(pattern=SAMPLER)]] = Field(
+        min_length=1,
+        description="sampler-steps, the main one first; the others are the sampler control",
+    )
+    images: PositiveInt = Field(description="generated images a model")
+    noise_seed: NonNegativeInt
+    batch_size: PositiveInt
+
+    @field_validator("samplers")
+    @classmethod
+    def _unique(cls, value: list[str]) -> list[str]:
+        return _refuse_repeats(value)
+
+
+class ClassifierOptions(Block):
+    """The study's own classifier of real and generated images."""
+
+    budget: PositiveInt = Field(description="images seen in training")
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    seed: NonNegativeInt
+    threshold: Fraction = Field(
+        description="balanced accuracy on held-out images below which the study stops"
+    )
+
+
+class Bias(Block):
+    """How class proportions are estimated."""
+
+    decidable: Annotated[float, Field(ge=0.5, lt=1)] = Field(
+        description="top class probability below which a generated image is undecidable"
+    )
+    bootstrap: Annotated[int, Field(ge=100)] = Field(
+        description="bootstrap resamples of an interval"
+    )
+
+
+# The registry is depthbias.embeddings.EMBEDDINGS, which needs torch; a test compares the names.
+EmbeddingName = Literal[
+    "pixels", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception", "sscd", "classifier"
+]
+
+
+BackboneName = Literal["lpips-alex", "lpips-vgg", "lpips-squeeze", "classifier"]
+
+
+class Diversity(Block):
+    """How different the images of a model are."""
+
+    backbone: BackboneName = Field(
+        description="network of the perceptual distance; classifier: the study's own (not LPIPS)"
+    )
+
+
+class Neighbors(Block):
+    """How near generated images are to the training images."""
+
+    embeddings: list[EmbeddingName] = Field(
+        min_length=1, description="what nearness is measured in; the first one shows the pairs"
+    )
+    k: list[PositiveInt] = Field(min_length=1, description="neighbours to report, ascending")
+    copies: dict[EmbeddingName, Fraction] = Field(
+        default={},
+        description="cosine above which images count as copies (GL and RP scores), by embedding",
+    )
+
+    @field_validator("embeddings", "k")
+    @classmethod
+    def _unique(cls, value: list[Any]) -> list[Any]:
+        return _refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Neighbors":
+        if sorted(self.k) != self.k:
+            raise ValueError("k: give the numbers in ascending order")
+        for name in self.copies:
+            if name not in self.embeddings:
+                raise ValueError(f"copies: {name!r} is not among the embeddings")
+            if name not in ("inception", "sscd", "classifier"):
+                raise ValueError(f"copies: {name!r} is compared by distances, not by cosines")
+        return self
+
+
+class Structure(Block):
+    """How the linear and Gaussian structure of every model is measured."""
+
+    levels: Annotated[int, Field(ge=5, le=100)] = Field(
+        description="noise levels of the EDM grid, from 80 down to 0.002"
+    )
+    pairs: PositiveInt = Field(description="image pairs of the linearity score")
+    noisy_images: PositiveInt = Field(description="noisy training images of the score errors")
+    samples: PositiveInt = Field(
+        description="noisy images a linear map is fitted to: ten times the pixels is plenty"
+    )
+    trajectories: Annotated[int, Field(ge=2, le=32)] = Field(
+        description="images sampled with model, linear, Gaussian and multi-delta denoiser"
+    )
+    seed: NonNegativeInt = Field(description="draws the images and their noise")
+
+
+def suggestion(name: str, valid: Mapping[str, Any] | list[str]) -> str:
+    """ "; did you mean 'x'?" for the valid name most like `name`, or the list of valid names."""
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(valid)}"
+
+
+def _check(function: Any, *arguments: Any, key: str = "") -> None:
+    """Call a check of the library; pydantic adds the key path of the block to its UserError."""
+    try:
+        function(*arguments)
+    except UserError as error:
+        raise ValueError(f"{key}{error}") from error
+
+
+def _check_ratio(ratio: str) -> None:
+    if ratio == "natural":
+        return
+    if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)+", ratio):
+        raise ValueError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
+    parts = [float(part) for part in ratio.split("-")]
+    if abs(sum(parts) - 100) > 1e-6:
+        raise ValueError(f"{ratio!r} sums to {sum(parts):g}, not 100: change its numbers")
+    if min(parts) <= 0:
+        raise ValueError(f"{ratio!r} has an empty class: leave the class out instead")
+
+
+def _refuse_repeats(values: list[Any]) -> list[Any]:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"{value!r} is listed twice")
+    return values

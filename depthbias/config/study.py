@@ -1,0 +1,252 @@
+"""A study, a sweep and all parameters: what must fit together."""
+
+from typing import Any, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from depthbias.config.blocks import (
+    Bias,
+    Block,
+    ClassifierOptions,
+    Data,
+    Diversity,
+    Name,
+    Neighbors,
+    Sampling,
+    Selector,
+    Structure,
+    Training,
+    _check,
+    _check_ratio,
+    _refuse_repeats,
+    suggestion,
+)
+from depthbias.diffusion.architectures import check_size, get_architecture, stage_widths
+
+RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
+
+
+class Study(Block):
+    """One data set with its classes, ratios, U-Nets, seeds and budgets."""
+
+    data: Data
+    classes: dict[Name, Selector] = Field(min_length=2, description="majority class first")
+    ratios: list[str] = Field(
+        min_length=1, description="training percentages like 90-10, or natural (as in the data set)"
+    )
+    subset_size: PositiveInt = Field(
+        description="training images of every model, whatever the ratio"
+    )
+    architectures: list[str] = Field(min_length=1, description="named architectures")
+    width: float = Field(gt=0, le=4, description="factor on every block's channels")
+    seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
+    training: Training
+    overrides: dict[str, dict[str, Any]] = Field(
+        default={}, description="training options of single U-Nets, depth5: {budget: 80_000}"
+    )
+    sampling: Sampling
+    classifier: ClassifierOptions
+    bias: Bias
+    diversity: Diversity
+    neighbors: Neighbors
+    structure: Structure
+    disjoint: bool = Field(
+        default=False, description="whether the subsets of different seeds share no image"
+    )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _text_keys(cls, value: object) -> object:
+        return {str(key): item for key, item in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("architectures")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            _check(get_architecture, name)
+        return _refuse_repeats(value)
+
+    @field_validator("ratios")
+    @classmethod
+    def _percentages(cls, value: list[str]) -> list[str]:
+        for ratio in value:
+            _check_ratio(ratio)
+        return _refuse_repeats(value)
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, value: list[int]) -> list[int]:
+        return _refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Study":
+        pixels = self.data.channels * self.data.size**2
+        if self.structure.samples <= pixels:
+            raise ValueError(
+                f"structure.samples: {self.structure.samples} noisy images cannot fix a linear map "
+                f"of {pixels} pixels: take more, {10 * pixels} if there is time"
+            )
+        if any(seen >= self.training.budget for seen in self.training.snapshots):
+            raise ValueError("training.snapshots: must all be below training.budget")
+        if max(self.neighbors.k) >= self.subset_size:
+            raise ValueError(
+                f"neighbors.k: {max(self.neighbors.k)} needs more than {self.subset_size} images"
+            )
+        for ratio in self.ratios:
+            parts = len(ratio.split("-"))
+            if ratio != "natural" and parts != len(self.classes):
+                raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
+        for name in self.architectures:
+            _check(check_size, name, self.data.size, key="architectures: ")
+            _check(stage_widths, name, self.width)
+        for name in self.overrides:
+            self._check_override(name)
+        if self.training.objective == "edm" and any(
+            s.startswith("ddpm") for s in self.sampling.samplers
+        ):
+            raise ValueError(
+                "sampling.samplers: ddpm needs training.objective ddpm; use heun or dpmpp"
+            )
+        return self
+
+    def training_of(self, architecture: str) -> Training:
+        """The training options of one U-Net: the study's, with what `overrides` changes."""
+        return Training(**self.training.model_dump() | self.overrides.get(architecture, {}))
+
+    def _check_override(self, architecture: str) -> None:
+        if architecture not in self.architectures:
+            raise ValueError(
+                f"overrides: no architecture {architecture!r} here"
+                f"{suggestion(architecture, self.architectures)}"
+            )
+        for key in self.overrides[architecture]:
+            if key not in Training.model_fields:
+                hint = suggestion(key, Training.model_fields)
+                raise ValueError(f"overrides.{architecture}: unknown key {key!r}{hint}")
+        try:
+            training = self.training_of(architecture)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(["overrides", architecture, *map(str, first["loc"])])
+            raise ValueError(f"{key}: {first['msg']}, not {first['input']!r}") from error
+        if training.objective != self.training.objective:
+            raise ValueError(f"overrides.{architecture}.objective: one objective a study")
+        if any(seen >= training.budget for seen in training.snapshots):
+            raise ValueError(
+                f"overrides.{architecture}.budget: must be above all training.snapshots"
+            )
+
+
+class Sweep(Block):
+    """Models of one study with one quantity varied."""
+
+    study: Name = Field(description="the study whose other values hold")
+    vary: Literal["subset_size", "width", "snapshots"] = Field(
+        description="snapshots: training time, by the weights kept on the way"
+    )
+    values: list[PositiveFloat] = Field(min_length=2, description="rising")
+
+    @property
+    def label(self) -> str:
+        """What is varied, for an axis."""
+        return {
+            "subset_size": "training images",
+            "width": "width (factor on channels)",
+            "snapshots": "images seen in training",
+        }[self.vary]
+
+    @field_validator("values")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each value once")
+        return value
+
+    def own(self, study: Study) -> float:
+        """The value that the study itself has."""
+        if self.vary == "snapshots":
+            return study.training.budget
+        return float(getattr(study, self.vary))
+
+    def varied(self, study: Study, value: float) -> Study:
+        """The study with another value, checked anew."""
+        if self.vary != "width" and value != int(value):
+            raise ValueError(f"{value:g} is not a whole number")
+        content = study.model_dump()
+        content["training"]["snapshots"] = []
+        if self.vary == "snapshots":
+            if value not in study.training.snapshots:
+                raise ValueError(f"{value:g} is not among training.snapshots of {self.study}")
+            content["training"]["budget"] = int(value)
+        else:
+            content[self.vary] = int(value) if self.vary == "subset_size" else value
+        return Study.model_validate(content)
+
+
+class Params(Block):
+    """The whole of params.yaml."""
+
+    active: list[Name] = Field(
+        min_length=1, description="studies that `snakemake` without a target makes"
+    )
+    studies: dict[Name, Study] = Field(min_length=1)
+    sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
+
+    @field_validator("studies", "sweeps")
+    @classmethod
+    def _names_are_free(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if name in RESERVED:
+                raise ValueError(f"{name!r} has a meaning of its own: choose another name")
+        return value
+
+    @model_validator(mode="after")
+    def _active_exist(self) -> "Params":
+        for name in self.active:
+            if name not in self.studies:
+                raise ValueError(f"active: no study {name!r}{suggestion(name, self.studies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _sweeps_fit(self) -> "Params":
+        for name, sweep in self.sweeps.items():
+            base = sweep.study
+            if base not in self.studies:
+                hint = suggestion(base, self.studies)
+                raise ValueError(f"sweeps.{name}.study: no study {base!r}{hint}")
+            for point, value in self.points(name).items():
+                try:
+                    self.study(name, point, value)
+                except ValidationError as error:
+                    first = error.errors()[0]
+                    reason = first["msg"].removeprefix("Value error, ")
+                    where = ".".join(map(str, ["values", *first["loc"]]))
+                    raise ValueError(f"sweeps.{name}.{where}: {value:g}: {reason}") from error
+                except ValueError as error:
+                    raise ValueError(f"sweeps.{name}.values: {error}") from error
+                if point in self.studies and point != base:
+                    raise ValueError(f"studies.{point}: sweep {name} makes it: rename one of them")
+        return self
+
+    def points(self, sweep: str) -> dict[str, float]:
+        """The studies of a sweep with their values; the one with the study's own is the study."""
+        block = self.sweeps[sweep]
+        own = block.own(self.studies[block.study])
+        return {
+            block.study if value == own else f"{sweep}-{value:.10g}": value
+            for value in block.values
+        }
+
+    def study(self, sweep: str, point: str, value: float) -> Study:
+        """The study that one value of a sweep makes."""
+        block = self.sweeps[sweep]
+        base = self.studies[block.study]
+        return base if point == block.study else block.varied(base, value)

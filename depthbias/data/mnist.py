@@ -1,0 +1,97 @@
+"""MNIST from the four official IDX files (format: http://yann.lecun.com/exdb/mnist/)."""
+
+import gzip
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from depthbias.data.dataset import DataSet, find_file, one_hot
+from depthbias.data.resize import resized_blocks
+from depthbias.system.downloads import check_md5, download
+from depthbias.system.errors import UserError, explain
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+HASHES = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+SPLITS = {"train": "train", "test": "t10k"}
+PAD = 2  # 28 + 2 * 2 = 32 pixels, a power of two, as the U-Nets halve the image
+
+
+def load_mnist(
+    folders: Sequence[Path],
+    size: int,
+    channels: int,
+    hashes: Mapping[str, str] = HASHES,
+    mirrors: Sequence[str] = MIRRORS,
+) -> DataSet:
+    """All 70,000 images, training images first, padded from 28 to 32 pixels and resized by area.
+
+    Each file is taken from the first of `folders` that has it, else downloaded into folders[0].
+    `hashes` holds the MD5 of each file. Labels "0" to "9"; source "train/0" ... "test/9999".
+    """
+    images, labels, source = [], [], []
+    for split, prefix in SPLITS.items():
+        pictures, digits = (
+            read_idx(_fetch(f"{prefix}-{content}-ubyte.gz", folders, hashes, mirrors), dimensions)
+            for content, dimensions in (("images-idx3", 3), ("labels-idx1", 1))
+        )
+        if len(pictures) != len(digits) or pictures.shape[1:] != (28, 28) or digits.max() > 9:
+            raise UserError(
+                f"{prefix}-images-idx3-ubyte.gz: {pictures.shape} images do not go with "
+                f"{len(digits)} labels up to {digits.max()}: fetch both files again"
+            )
+        images.append(pictures)
+        labels.append(digits)
+        source += [f"{split}/{row}" for row in range(len(digits))]
+    return DataSet(
+        names=[str(digit) for digit in range(10)],
+        attributes=one_hot(np.concatenate(labels), 10),
+        source=source,
+        shape=(size, size, channels),
+        blocks=resized_blocks(np.concatenate(images), size, channels, PAD),
+    )
+
+
+def _fetch(
+    name: str, folders: Sequence[Path], hashes: Mapping[str, str], mirrors: Sequence[str]
+) -> Path:
+    path = find_file(name, folders)
+    if path is None:
+        path = folders[0] / name
+        download(path, mirrors, hashes[name])
+    check_md5(path, hashes[name])
+    return path
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """The uint8 array of a gzipped IDX file with that number of dimensions, else a UserError.
+
+    Format: bytes 0, 0, 8 (unsigned byte) and the number of dimensions; the dimensions as big-endian
+    32-bit integers; the values, last dimension fastest.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: damaged or incomplete ({error}): fetch it again") from error
+    except OSError as error:
+        raise explain(error, path, "cannot read") from error
+    start = 4 + 4 * dimensions
+    if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < start:
+        raise UserError(f"{path}: not an IDX file of bytes in {dimensions}-D: fetch it again")
+    shape = np.frombuffer(content[4:start], ">u4").astype(int)
+    if len(content) - start != shape.prod() or shape.prod() == 0:
+        raise UserError(
+            f"{path}: holds {len(content) - start} values, its header promises {shape.prod()}: "
+            "fetch it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

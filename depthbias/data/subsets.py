@@ -1,0 +1,115 @@
+"""Subsets with exact class proportions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from depthbias.system.errors import UserError
+
+
+def class_proportions(
+    ratio: str, classes: Sequence[str], population: Sequence[int]
+) -> dict[str, float]:
+    """{class: fraction} of a ratio like "90-10" (percent, in the order of `classes`) or "natural".
+
+    "natural" is the share of each class in `population`, its number of images in the data set.
+    """
+    if ratio == "natural":
+        total = sum(population)
+        return {name: count / total for name, count in zip(classes, population, strict=True)}
+    try:
+        percents = [float(part) for part in ratio.split("-")]
+    except ValueError:
+        percents = []
+    if len(percents) != len(classes):
+        raise UserError(
+            f"ratio {ratio!r}: {len(classes)} percentages are needed, for {', '.join(classes)}, "
+            "joined by '-', like 90-10 (or the word natural)"
+        )
+    if not math.isclose(sum(percents), 100):
+        raise UserError(f"ratio {ratio!r}: the percentages sum to {sum(percents):g}, not to 100")
+    return {name: percent / 100 for name, percent in zip(classes, percents, strict=True)}
+
+
+def class_counts(fractions: Sequence[float], size: int) -> list[int]:
+    """Whole numbers that sum to `size` and are closest to size * fractions (largest remainder).
+
+    Of equal remainders the first listed class gets the image.
+    """
+    # Rounding removes the error of binary fractions: 0.29 * 100 is 28.999999999999996.
+    quotas = [round(fraction * size, 9) for fraction in fractions]
+    counts = [math.floor(quota) for quota in quotas]
+    by_remainder = sorted(range(len(counts)), key=lambda i: counts[i] - quotas[i])
+    for i in by_remainder[: size - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def draw_subset(
+    labels: np.ndarray,
+    proportions: Mapping[Any, float],
+    size: int,
+    seed: int,
+    disjoint: bool = False,
+) -> np.ndarray:
+    """Sorted indices int64 [size] into `labels` [N], with the counts class_counts(fractions, size).
+
+    proportions: {class: fraction}, at least 0 and summing to 1; classes left out are not drawn.
+    Every class is taken in the order of one seeded permutation of all rows, so for one seed the
+    rows of a class at a small share are contained in its rows at a larger one. With `disjoint`,
+    seeds 0, 1, 2 ... take one block of one permutation after another, so that no two of them share
+    an image. UserError for a
+    class that does not exist, bad fractions, and a size that the labels do not allow.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must be one-dimensional, not of shape {labels.shape}")
+    present = set(np.unique(labels).tolist())
+    for name, fraction in proportions.items():
+        if name not in present:
+            known = ", ".join(str(label) for label in sorted(present))
+            raise UserError(f"class {name!r} does not exist: the labels hold {known}")
+        if not fraction >= 0:
+            raise UserError(f"class {name!r}: proportion {fraction} is negative; give 0 to 1")
+    fractions = list(proportions.values())
+    if not math.isclose(sum(fractions), 1, abs_tol=1e-9):
+        raise UserError(f"the proportions sum to {sum(fractions):g}, not to 1")
+    if size < 1:
+        raise UserError(f"a subset of {size} images is empty: ask for 1 or more")
+    order = np.random.default_rng(0 if disjoint else seed).permutation(len(labels))
+    members = [order[labels[order] == name] for name in proportions]
+    counts = class_counts(fractions, size)
+    block = seed if disjoint else 0
+    _check_available(proportions, counts, [len(rows) // (block + 1) for rows in members])
+    chosen = [
+        rows[block * count : (block + 1) * count]
+        for rows, count in zip(members, counts, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def _check_available(
+    proportions: Mapping[Any, float], counts: Sequence[int], available: Sequence[int]
+) -> None:
+    if all(count <= have for count, have in zip(counts, available, strict=True)):
+        return
+    needed = ", ".join(
+        f"{count} of {name!s} (available: {have})"
+        for name, count, have in zip(proportions, counts, available, strict=True)
+    )
+    largest = _largest_size(list(proportions.values()), available)
+    raise UserError(
+        f"a subset of {sum(counts)} images at this ratio needs {needed}: "
+        f"the largest possible size for this ratio is {largest}"
+    )
+
+
+def _largest_size(fractions: Sequence[float], available: Sequence[int]) -> int:
+    # A count is more than its quota minus one: that bounds the size from above; step down from it.
+    pairs = list(zip(fractions, available, strict=True))
+    size = min(math.ceil((have + 1) / fraction) for fraction, have in pairs if fraction > 0)
+    while any(n > have for n, have in zip(class_counts(fractions, size), available, strict=True)):
+        size -= 1
+    return size

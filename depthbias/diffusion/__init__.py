@@ -1,0 +1,1 @@
+"""Networks, denoisers and samplers."""

@@ -1,0 +1,110 @@
+"""Trained models: safetensors with the EMA weights, JSON with everything needed to use them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from depthbias.diffusion.objectives import BETA_END, BETA_START, STEPS
+from depthbias.diffusion.unet import build_unet
+from depthbias.system.errors import UserError, explain
+from depthbias.system.files import read_json, write_json
+from depthbias.system.tensors import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d import UNet2DModel
+
+FORMAT = 1
+ARCHITECTURE_KEYS = {"architecture": str, "channels": int, "size": int, "width": int | float}
+
+
+def save_model(
+    module: torch.nn.Module, meta: Mapping[str, Any], model_path: str | Path, meta_path: str | Path
+) -> dict[str, Any]:
+    """Write the weights of `module` and its description; returns the description as written.
+
+    meta needs unet, channels, size, width and objective (sigma_data too for EDM); `format`,
+    `parameters` and `weights` (SHA-256 of the safetensors file) are added. Equal weights and meta
+    give equal bytes.
+    """
+    weights = write_tensors(model_path, module.state_dict())
+    parameters = sum(p.numel() for p in module.parameters())
+    written = {"format": FORMAT, **meta, "parameters": parameters, "weights": weights}
+    write_json(meta_path, written)
+    return written
+
+
+def load_model(
+    model_path: str | Path, meta_path: str | Path, expected: Mapping[str, Any] | None = None
+) -> "tuple[UNet2DModel, dict[str, Any]]":
+    """(U-Net on the CPU in eval mode, its description).
+
+    expected: entries of the description that must hold, such as {"architecture": "depth3"}.
+    UserError if a file is missing, cut short, damaged or a pickle, if the weights are not those the
+    description was written for, or if they are of another architecture or configuration.
+    """
+    meta = _read_meta(meta_path)
+    for key, value in (expected or {}).items():
+        if meta.get(key) != value:
+            raise UserError(
+                f"{meta_path}: {key} is {meta.get(key)!r} where {value!r} is needed: "
+                "this is the model of another configuration; train this one or name its files"
+            )
+    tensors, _, weights = read_tensors(model_path)
+    with torch.device("meta"):  # the initial weights would be thrown away
+        unet = build_unet(
+            meta["architecture"], channels=meta["channels"], size=meta["size"], width=meta["width"]
+        )
+    wanted = {name: tensor.shape for name, tensor in unet.state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise UserError(
+            f"{model_path}: the weights do not fit the {meta['architecture']} of width "
+            f"{meta['width']:g} for images of {meta['channels']} channels that {meta_path} "
+            "describes: give the JSON that was written with them"
+        )
+    if weights != meta.get("weights"):
+        raise UserError(
+            f"{model_path}: the weights are not those that {meta_path} was written for "
+            "(their SHA-256 differs): restore both files from one source, or train again"
+        )
+    unet.load_state_dict(tensors, assign=True)
+    return unet.eval(), meta
+
+
+def _read_meta(path: str | Path) -> dict[str, Any]:
+    meta = read_json(path)
+    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+        raise UserError(f"{path}: not the description of a model (format {FORMAT}): train it again")
+    for key, kind in ARCHITECTURE_KEYS.items():
+        if not isinstance(meta.get(key), kind):
+            raise UserError(f"{path}: {key} is missing or wrong: train the model again")
+    return meta
+
+
+def export_diffusers(module: "UNet2DModel", meta: Mapping[str, Any], folder: str | Path) -> None:
+    """Write a folder that opens with `DDPMPipeline.from_pretrained`, and with
+    `UNet2DModel.from_pretrained(folder, subfolder="unet")`.
+
+    The pipeline has DDPM's linear schedule, so only models trained with the ddpm objective have
+    one; a UserError says so for others.
+    """
+    if meta["objective"] != "ddpm":
+        raise UserError(
+            f"objective {meta['objective']}: diffusers has no unconditional pipeline for it; "
+            "only models trained with the ddpm objective can be exported"
+        )
+    from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+    scheduler = DDPMScheduler(
+        num_train_timesteps=STEPS,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
+        beta_schedule="linear",
+        prediction_type="epsilon",
+    )
+    try:
+        DDPMPipeline(module, scheduler).save_pretrained(folder, safe_serialization=True)
+    except OSError as error:
+        raise explain(error, folder) from error

@@ -1,0 +1,50 @@
+"""A trained model and its training images, as measurements of the denoiser itself need them."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from depthbias.data.pixels import to_float
+from depthbias.diffusion.checkpoints import load_model
+from depthbias.diffusion.unet_denoiser import UNetDenoiser
+from depthbias.system.compute import fast_layout
+from depthbias.system.errors import UserError
+from depthbias.system.files import map_npz, read_json
+
+
+def load_denoiser(
+    model_path: Path, meta_path: Path, device: torch.device
+) -> tuple[UNetDenoiser, dict[str, Any]]:
+    """(the model on the device as a denoiser that is not clipped, its description)."""
+    model: Any
+    model, meta = load_model(model_path, meta_path)
+    model.to(device=device, memory_format=fast_layout(meta["size"], device))
+    try:
+        return UNetDenoiser(model, meta["objective"], meta["sigma_data"]), meta
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{meta_path}: not usable as a denoiser ({error}): train it again"
+        ) from error
+
+
+def load_training_images(
+    images_path: Path, subset_path: Path, meta: dict[str, Any], device: torch.device
+) -> Tensor:
+    """The images of a subset on the device, float32 [N, C, S, S] in [-1, 1]; UserError unless they
+    are of the size and channels that the model of this description was trained on."""
+    images, subset = map_npz(images_path, "images"), read_json(subset_path)
+    wanted = (meta["size"], meta["size"], meta["channels"])
+    if images.shape[1:] != wanted:
+        raise UserError(
+            f"{images_path}: images of shape {images.shape[1:]} where the model has {wanted}: "
+            "give the images it was trained on"
+        )
+    try:
+        rows = images[subset["indices"]]
+    except (KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            f"{subset_path}: not a subset of {images_path} ({error}): draw it again"
+        ) from error
+    return to_float(torch.from_numpy(rows).to(device))

@@ -1,0 +1,44 @@
+"""Grids of noise levels."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthbias.diffusion.objectives import STEPS, Objective, alpha_bars
+
+
+def edm_sigmas(
+    n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Tensor:
+    """The n noise levels of EDM from sigma_max down to sigma_min (arXiv 2206.00364, eq. 5).
+
+    float64; for n = 1, sigma_max alone.
+    """
+    if n < 1:
+        raise ValueError(f"{n} noise levels: at least 1 is needed")
+    ramp = torch.linspace(0, 1, n, dtype=torch.float64)
+    ends = sigma_min ** (1 / rho) - sigma_max ** (1 / rho)
+    return (sigma_max ** (1 / rho) + ramp * ends) ** rho
+
+
+def ddpm_sigmas() -> Tensor:
+    """sqrt((1 - abar_t) / abar_t), t = 0..999: float64 [1000], from 0.01 to 157."""
+    bars = alpha_bars()
+    return ((1 - bars) / bars).sqrt()
+
+
+def trailing_timesteps(n: int) -> Tensor:
+    """n of the timesteps 0..999, evenly spaced from 999 down (arXiv 2305.08891, table 2), int64.
+
+    Sampling so starts where almost no signal is left, as the noise that it starts from has none;
+    the "leading" spacing, which diffusers' DDIM has by default, starts at 960 for 25 steps.
+    """
+    if not 1 <= n <= STEPS:
+        raise ValueError(f"{n} noise levels: a model with the ddpm objective has 1 to {STEPS}")
+    return torch.from_numpy(np.arange(STEPS, 0, -STEPS / n)[:n].round().astype(np.int64) - 1)
+
+
+def noise_levels(objective: Objective, steps: int) -> Tensor:
+    """The levels models of this objective are sampled over, float64 [steps + 1], the last is 0."""
+    levels = edm_sigmas(steps) if objective == "edm" else ddpm_sigmas()[trailing_timesteps(steps)]
+    return torch.cat([levels, levels.new_zeros(1)])

@@ -1,0 +1,112 @@
+"""Estimates: a value with its 95 % interval and the n it rests on, and how intervals are made.
+
+Random numbers come from streams named by what they are drawn for (a run, a class), so a result
+depends neither on the order of the data nor on what else is measured beside it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit, stdtrit
+
+from depthbias.system.files import fingerprint
+
+QUANTILES = (0.025, 0.975)
+
+
+class Estimate(NamedTuple):
+    """A value, the limits of its 95 % interval (NaN where it has none) and the n it rests on."""
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+
+def wilson(count: int, n: int) -> Estimate:
+    """Share count/n of independent images, Wilson's interval (JASA 22:209, 1927); NaN if n = 0."""
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    from statsmodels.stats.proportion import proportion_confint  # a second of import time
+
+    lower, upper = proportion_confint(count, n, method="wilson")
+    return Estimate(count / n, float(lower), float(upper), int(n))
+
+
+def stream(*key: str) -> np.random.Generator:
+    """The stream of random numbers of this name."""
+    return np.random.default_rng(int(fingerprint(*key), 16))
+
+
+def draw_shares(counts: np.ndarray, draws: int, names: Sequence[str], *key: str) -> np.ndarray:
+    """[draws, K]: proportions resampled from class counts [K]: Dirichlet(counts + 1/2).
+
+    The Bayesian bootstrap of the images (Rubin, Ann. Stat. 9:130, 1981) with Jeffreys' prior: as a
+    multinomial resampling of the counts, but a count of 0 keeps its uncertainty. Class names[k] has
+    its own stream of random numbers, named by `key`.
+    """
+    gammas = [
+        stream(*key, name).standard_gamma(count + 0.5, draws)
+        for name, count in zip(names, counts, strict=True)
+    ]
+    stacked = np.stack(gammas, axis=1)
+    return stacked / stacked.sum(axis=1, keepdims=True)
+
+
+def from_draws(value: float, draws: np.ndarray, n: int) -> Estimate:
+    """`value` with the percentile interval of its draws [B], widened to hold it."""
+    lower, upper = np.quantile(draws, QUANTILES)
+    return Estimate(float(value), float(min(lower, value)), float(max(upper, value)), n)
+
+
+def student_half_width(standard_error: float, freedom: int) -> float:
+    """Half width of Student's 95 % interval; NaN without a degree of freedom."""
+    if freedom < 1:
+        return np.nan
+    return float(stdtrit(freedom, QUANTILES[1])) * standard_error
+
+
+def combined(value: float, half_width: float, draws: np.ndarray, n: int) -> Estimate:
+    """`value` with two independent errors: `half_width` either side, and draws [B] about it.
+
+    Each limit is as far as the root of the sum of the squared distances of the two (MOVER: Zou and
+    Donner, Stat. Med. 27:1693, 2008), so an asymmetric interval stays asymmetric and few degrees of
+    freedom hurt only their part.
+    """
+    lower, upper = np.quantile(draws, QUANTILES)
+    below = np.hypot(half_width, max(value - lower, 0))
+    above = np.hypot(half_width, max(upper - value, 0))
+    return Estimate(float(value), float(value - below), float(value + above), n)
+
+
+def over_seeds(values: np.ndarray, draws: np.ndarray, n: int) -> Estimate:
+    """Mean over training seeds of a quantity without bounds; values [S], their draws [S, B].
+
+    Hierarchical: seeds by Student's t with S - 1 degrees of freedom on the measured values (2 to 5
+    seeds cannot be resampled honestly: docs/statistics.md), then images and confusion matrix by the
+    draws. One seed: no interval.
+    """
+    return combined(float(values.mean()), _seed_half_width(values), draws.mean(axis=0), n)
+
+
+def share_over_seeds(values: np.ndarray, draws: np.ndarray, n: int) -> Estimate:
+    """As `over_seeds` for shares in [0, 1]: the interval is made on the logit scale.
+
+    n: images in all; a share nearer to 0 or 1 than half an image counts as half an image away.
+    """
+    mean = float(values.mean())
+    inside = np.clip([mean, *draws.mean(axis=0)], 0.5 / n, 1 - 0.5 / n)
+    stretch = inside[0] * (1 - inside[0])  # d share / d logit
+    found = combined(
+        float(logit(inside[0])), _seed_half_width(values) / stretch, logit(inside[1:]), n
+    )
+    lower, upper = expit(found.lower), expit(found.upper)
+    return Estimate(mean, float(np.minimum(lower, mean)), float(np.maximum(upper, mean)), n)
+
+
+def _seed_half_width(values: np.ndarray) -> float:
+    seeds = len(values)
+    if seeds < 2:
+        return np.nan
+    return student_half_width(float(values.std(ddof=1)) / np.sqrt(seeds), seeds - 1)

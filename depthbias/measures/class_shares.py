@@ -1,0 +1,94 @@
+"""Class proportions corrected for the classifier's errors, and their log-odds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import logit
+
+from depthbias.estimates.intervals import Estimate, draw_shares, from_draws
+
+DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
+
+
+def corrected_prevalence(counts: np.ndarray, confusion: np.ndarray) -> list[Estimate]:
+    """True proportions of K classes among classified images, one estimate a class.
+
+    counts [K]: images classified as each class. confusion [K, K]: number classified i among true j,
+    measured on images of known class. The value solves M p = q on the simplex, M the confusion with
+    columns that sum to 1 and q = counts/n (two classes: Rogan and Gladen, Am. J. Epidemiol. 107:71,
+    1978). The interval has the errors of both counts and confusion: percentiles of the solution for
+    shares and columns drawn from their posteriors with Jeffreys' prior (coverage:
+    docs/statistics.md). ValueError for counts that are none, or a classifier that cannot tell the
+    classes apart.
+    """
+    counts = np.asarray(counts)
+    names = [str(index) for index in range(len(counts))]
+    instrument = Instrument(names, np.asarray(confusion), DRAWS)
+    values, _, draws = instrument.correct(counts)
+    n = int(counts.sum())
+    return [from_draws(values[k], draws[:, k], n) for k in range(len(counts))]
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A classifier as a measuring instrument.
+
+    confusion [K, K]: number classified i among true j; draws: resamples behind an interval.
+    """
+
+    classes: Sequence[str]
+    confusion: np.ndarray
+    draws: int
+
+    def correct(self, counts: np.ndarray, *key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(corrected shares [K], resampled raw shares [B, K], resampled corrected shares [B, K]).
+
+        counts [K]: classified images. key names the random numbers of the images; those of the
+        confusion are the same whatever is classified, as its error is.
+        """
+        if len(counts) != len(self.confusion) or counts.min() < 0 or counts.sum() == 0:
+            raise ValueError(f"counts must be {len(self.confusion)} numbers from 0, not all 0")
+        raw = draw_shares(counts, self.draws, self.classes, "images", *key)
+        values = solve_shares(counts / counts.sum(), self.rates)
+        return values, raw, solve_shares(raw, self._drawn_rates)
+
+    @cached_property
+    def rates(self) -> np.ndarray:
+        """M[i, j] = P(classified i | true j), [K, K]."""
+        k, totals = len(self.classes), self.confusion.sum(axis=0)
+        if self.confusion.shape != (k, k) or self.confusion.min() < 0 or totals.min() == 0:
+            raise ValueError(f"confusion must be {k} by {k} counts, none negative, no column empty")
+        rates = self.confusion / totals
+        if np.linalg.cond(rates) > 1e6:
+            raise ValueError("singular confusion: the classifier cannot tell the classes apart")
+        return rates
+
+    @cached_property
+    def _drawn_rates(self) -> np.ndarray:
+        """[B, K, K]: rates with each column resampled from its counts."""
+        columns = [
+            draw_shares(column, self.draws, self.classes, "classified", name)
+            for name, column in zip(self.classes, self.confusion.T, strict=True)
+        ]
+        return np.stack(columns, axis=2)
+
+
+def solve_shares(shares: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """p on the simplex nearest to the solution of rates @ p = shares, [..., K].
+
+    shares [..., K], rates [..., K, K]. Where the solution has no negative entry it is p, and the
+    maximum-likelihood estimate. Else it is projected (Duchi et al., ICML 2008, algorithm 1): a
+    constant is subtracted and negative entries become 0; for two classes that clips to [0, 1].
+    """
+    free = np.linalg.solve(rates, shares[..., None])[..., 0]
+    ordered = -np.sort(-free, axis=-1)
+    over = (np.cumsum(ordered, axis=-1) - 1) / np.arange(1, free.shape[-1] + 1)
+    kept = (ordered > over).sum(axis=-1, keepdims=True)
+    return np.maximum(free - np.take_along_axis(over, kept - 1, axis=-1), 0)
+
+
+def log_odds(shares: np.ndarray, n: int | np.ndarray) -> np.ndarray:
+    """logit of shares among n images; not taken nearer to 0 or 1 than half an image is."""
+    return logit(np.clip(shares, 0.5 / n, 1 - 0.5 / n))

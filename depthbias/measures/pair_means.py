@@ -1,0 +1,116 @@
+"""LPIPS as a squared distance between embeddings: all pairs for one network pass an image.
+
+LPIPS(x, y) = sum_l mean_hw sum_c w_lc (f_l(x)/|f_l(x)| - f_l(y)/|f_l(y)|)^2 (arXiv 1801.03924,
+eq. 1), and every published w is >= 0, hence LPIPS(x, y) = |phi(x) - phi(y)|^2, phi the features
+sqrt(w_l / (H_l W_l)) f_l/|f_l| of all layers l side by side.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthbias.estimates.intervals import Estimate, student_half_width
+from depthbias.system.errors import UserError
+from depthbias.vision.distance_sums import distance_sums
+from depthbias.vision.lpips_distance import BATCH
+
+
+def overall(sums: np.ndarray) -> Estimate:
+    """Mean distance over all pairs of N images; sums [N, K] as in `weighted`, whatever the classes.
+
+    With r_i the sum of image i and T = sum r_i / 2: 2 T / (N (N - 1)), and without image i
+    2 (T - r_i) / ((N - 1) (N - 2)). UserError for fewer than two images.
+    """
+    if len(sums) < 2:
+        raise UserError(f"{len(sums)} images make no pair: give 2 or more")
+    labels = np.zeros(len(sums), dtype=np.int64)
+    return weighted(sums.sum(axis=1, keepdims=True), labels, np.ones((1, 1)))
+
+
+def pseudo_values(sums: np.ndarray) -> np.ndarray:
+    """What each image contributes to `overall`, [N]: N times it - (N - 1) times it without image i.
+
+    Their mean is the value, and their standard error that of the jackknife (Tukey, Ann. Math. Stat.
+    29:614, 1958). NaN for fewer than three images.
+    """
+    n, own = len(sums), sums.sum(axis=1)
+    total = own.sum() / 2
+    if n < 3:
+        return np.full(n, np.nan)
+    without = 2 * (total - own) / ((n - 1) * (n - 2))
+    return np.asarray(n * 2 * total / (n * (n - 1)) - (n - 1) * without)
+
+
+def within(sums: np.ndarray, labels: np.ndarray, a: int) -> Estimate:
+    """Mean distance over the pairs of class a."""
+    weights = np.zeros((sums.shape[1], sums.shape[1]))
+    weights[a, a] = 1
+    return weighted(sums, labels, weights)
+
+
+def between(sums: np.ndarray, labels: np.ndarray, a: int, b: int) -> Estimate:
+    """Mean distance over the pairs of an image of class a and one of another class b."""
+    weights = np.zeros((sums.shape[1], sums.shape[1]))
+    weights[a, b] = weights[b, a] = 0.5
+    return weighted(sums, labels, weights)
+
+
+def mixed(sums: np.ndarray, labels: np.ndarray, shares: np.ndarray) -> Estimate:
+    """Expected distance of two images drawn from a mix with other class proportions, shares [K]."""
+    return weighted(sums, labels, np.outer(shares, shares))
+
+
+def weighted(sums: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Estimate:
+    """sum_ab weights[a, b] m_ab, m_ab the mean distance over pairs of classes a and b.
+
+    sums: float64 [N, K], sums[i, b] the summed distance of image i to all images of class b (to
+    itself it is 0); labels: int [N], the class of each image; weights: [K, K], symmetric. n: the
+    images of the classes that count. Interval: jackknife within classes (Arvesen, Ann. Math. Stat.
+    40:2076, 1969) and Student's t. The value is NaN where a class has no pair, the limits where
+    leaving one image out leaves none.
+    """
+    counts = np.bincount(labels, minlength=len(weights))
+    used = np.flatnonzero((weights != 0).any(axis=0))
+    counts, weights = counts[used], weights[np.ix_(used, used)]
+    groups = [sums[labels == a][:, used] for a in used]
+    totals = np.stack([group.sum(axis=0) for group in groups])
+    n = int(counts.sum())
+    pairs = np.outer(counts, counts) - np.diag(counts)
+    if (pairs[weights != 0] == 0).any():
+        return Estimate(np.nan, np.nan, np.nan, n)
+    value = float(_mean(weights, totals, pairs).sum())
+    variance = 0.0
+    for a, group in enumerate(groups):
+        own = np.eye(len(used))[a]
+        left = totals[a] - group * (1 + own)  # a pair within the class is in its total twice
+        pairs_left = (counts[a] - 1) * (counts - 2 * own)
+        changed = _mean(weights[a] * (2 - own), left, pairs_left).sum(axis=1)
+        spread = float(((changed - changed.mean()) ** 2).sum())
+        variance += (counts[a] - 1) / counts[a] * spread
+    half_width = student_half_width(float(np.sqrt(variance)), n - len(used))
+    return Estimate(value, value - half_width, value + half_width, n)
+
+
+def _mean(weights: np.ndarray, totals: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """weights * totals / pairs, 0 where a weight is 0 and NaN where there is no pair."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = np.where(pairs > 0, totals / pairs, np.nan)
+    return np.where(weights != 0, weights * means, 0.0)
+
+
+def mean_pairwise(embeddings: Tensor | np.ndarray) -> Estimate:
+    """Mean of |phi_i - phi_j|^2 over all pairs of N embeddings [N, D], exactly; jackknife interval.
+
+    With S = sum phi_i and q = sum |phi_i|^2 the mean is 2 (N q - |S|^2) / (N (N - 1)). Sums are in
+    float64; memory beyond the embeddings does not depend on N. UserError for fewer than two
+    embeddings, and for values that are not finite.
+    """
+
+    def blocks() -> Iterator[Tensor]:
+        for start in range(0, len(embeddings), BATCH):
+            block = embeddings[start : start + BATCH]  # may be a memory map, which is read-only
+            yield block if isinstance(block, Tensor) else torch.as_tensor(np.array(block))
+
+    return overall(distance_sums(blocks, np.zeros(len(embeddings), dtype=np.int64), 1))

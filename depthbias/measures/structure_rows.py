@@ -1,0 +1,88 @@
+"""Measurements of linear and Gaussian structure as tidy rows, at every noise level and regime."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from depthbias.estimates.measurements import mean_of, rows_of
+from depthbias.estimates.runs import Run
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_npz
+
+REGIMES = {"low": (0.002, 0.1), "middle": (0.1, 20.0), "high": (20.0, 80.0)}
+
+
+def regime(sigma: float) -> str:
+    """The name of the regime a noise level is in; beyond both ends it is the one at that end."""
+    return next((name for name, (_, end) in REGIMES.items() if sigma < end), "high")
+
+
+COSINES = ("linearity", "linearity_centred", "alignment")  # at most 1
+
+
+TRENDS = ("linearity", "linearity_centred", "score_error:gaussian", "score_error:linear")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What measure_structure.py found for one run: sigmas [S], and values [S, n] by name."""
+
+    run: Run
+    sigmas: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+def read_structures(paths: Iterable[Path], study: str) -> list[Structure]:
+    """Runs in the order of their files; UserError for one of another study or of other levels."""
+    found: list[Structure] = []
+    for path in paths:
+        text, sigmas, names = read_npz(path, "run", "sigmas", "names")
+        keys = json.loads(str(text))
+        if keys["study"] != study:
+            raise UserError(f"{path}: a run of study {keys['study']}, not of {study}: leave it out")
+        if found and not np.array_equal(sigmas, found[0].sigmas):
+            raise UserError(f"{path}: measured at other noise levels than the rest: measure again")
+        run = Run(keys["ratio"], keys["architecture"], keys["seed"], "")
+        values = dict(zip(names.tolist(), read_npz(path, *names.tolist()), strict=True))
+        found.append(Structure(run, sigmas, values))
+    return found
+
+
+def structure_rows(runs: Sequence[Structure]) -> Iterator[dict[str, Any]]:
+    """Rows of every run, over seeds and over depth; the column study is left out.
+
+    k: the angle or index of the measure. sigma: the noise level; it is empty where class names a
+    regime, over whose levels the value is a mean (of the same pairs or images, so that its interval
+    is that of their means). Slopes on depth are given for regimes only. Intervals are cut where the
+    measure ends.
+    """
+    sigmas = runs[0].sigmas
+    for place, sigma in enumerate(sigmas):
+        yield from _rows(runs, np.array([place]), [], sigma=float(sigma))
+    regimes = np.array([regime(sigma) for sigma in sigmas])
+    for name in REGIMES:
+        places = np.flatnonzero(regimes == name)
+        if len(places):
+            yield from _rows(runs, places, TRENDS, **{"class": name})
+
+
+def _rows(
+    runs: Sequence[Structure], places: np.ndarray, trends: Sequence[str], **keys: Any
+) -> Iterator[dict[str, Any]]:
+    """Rows of the means over some noise levels."""
+    measured = []
+    for one in runs:
+        for name, values in one.values.items():
+            metric, _, k = name.partition("@")
+            measured.append(mean_of(values[places].mean(axis=0), one.run, metric, k=int(k or 0)))
+    for row in rows_of(measured, trends):
+        metric = row["metric"].removesuffix(":")
+        low, high = -np.inf, np.inf
+        if "_per_depth" not in metric:
+            low, high = 0.0, 1.0 if metric in COSINES else np.inf
+        cut = {end: float(np.clip(row[end], low, high)) for end in ("lower", "upper")}
+        yield row | cut | {"metric": metric} | keys

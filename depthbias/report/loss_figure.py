@@ -1,0 +1,55 @@
+"""Training loss against images seen."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from depthbias.report.names import ratio_title
+from depthbias.report.panels import architecture_marks, legend_above, panel_grid
+from depthbias.report.style import styled
+
+
+@styled()
+def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
+    """Training loss against images seen on two log axes; a panel a ratio, a colour a depth.
+
+    `logs`: ratio, architecture, seed, images (seen), loss. Thin: all rows of every log. Thick: the
+    mean over rows and seeds in 12 steps a decade. Line styles tell the series apart.
+    """
+    ratios, marks = (
+        list(logs["ratio"].unique()),
+        {
+            name: mark._replace(marker="")
+            for name, mark in architecture_marks(logs["architecture"]).items()
+        },
+    )
+    figure, grid = panel_grid(1, len(ratios), share="all")
+    for ratio, axes in zip(ratios, grid[0], strict=True):
+        for name, mark in marks.items():
+            mine = logs[
+                (logs["ratio"] == ratio) & (logs["architecture"] == name) & (logs["images"] > 0)
+            ]
+            for _, run in mine.groupby("seed"):
+                axes.plot(run["images"] / 1000, run["loss"], color=mark.colour, lw=0.4, alpha=0.3)
+            step = np.round(np.log10(mine["images"]) * 12)
+            mean = mine.groupby(step)[["images", "loss"]].mean()
+            axes.plot(mean["images"] / 1000, mean["loss"], color=mark.colour, ls=mark.line)
+        axes.set(xscale="log", yscale="log", title=ratio_title(ratio))
+        for axis, steps in ((axes.xaxis, (1, 3)), (axes.yaxis, (1, 2, 5))):
+            axis.set_major_locator(LogLocator(subs=steps))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+    grid[0, 0].set_ylabel("training loss\n(mean squared error)")
+    figure.supxlabel("images seen (thousands)", fontsize=8)
+    seeds = logs["seed"].nunique()
+    note = f"study {study}"
+    if seeds > 1:
+        note += f"; thin: each of {seeds} seeds; thick: their mean"
+    handles: list[Artist] = [
+        Line2D([], [], color=mark.colour, ls=mark.line, label=name) for name, mark in marks.items()
+    ]
+    legend_above(figure, handles, [note])
+    return figure

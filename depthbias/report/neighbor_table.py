@@ -1,0 +1,262 @@
+"""[BIAS] Table 3 from a summary: nearness to training images, with diversity, copies and trends."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from depthbias.estimates.runs import ALL_SEEDS
+from depthbias.report.names import SERIES, ordered_architectures, ratio_title, sampler_title
+from depthbias.report.pages import Section
+from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
+
+BACKGROUNDS = {"train": "training images", "real": "held-out images"}
+INTERVAL = "with 95 % intervals over seeds and images"
+
+
+class TableColumn(NamedTuple):
+    """One metric of the table: how it is named, found and written."""
+
+    label: str
+    metric: str
+    name: str = ""  # of the class
+    k: float = np.nan
+    scale: float = 1.0
+    digits: int = 2
+
+
+def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
+    """A row for each study, ratio, sampler and U-Net (or real images), a column for each measure.
+
+    An estimate NAME has the columns NAME, NAME_lower, NAME_upper and NAME_n; shares are fractions.
+    Rows whose `source` is "published" hold the published values, where the study was published.
+    """
+    rows = summary[summary["seed"] == ALL_SEEDS]
+    columns = [*_diversity(rows, about), *_nearest(rows, about), *_copies(rows, about)]
+    lines = []
+    for ratio, sampler in _settings(rows, columns):
+        for architecture in _architectures(rows, ratio, sampler, columns):
+            line = {"study": rows["study"].iloc[0], "ratio": ratio, "sampler": sampler}
+            line |= {"architecture": architecture, "source": "ours"}
+            for column in columns:
+                found = _find(rows, column, ratio, sampler, architecture)
+                key = column.metric + (f" k={column.k:g}" if column.k == column.k else "")
+                key += f" {column.name}" if column.name else ""
+                for part in ("value", "lower", "upper", "n"):
+                    line[key if part == "value" else f"{key}_{part}"] = found[part]
+            lines.append(line)
+    return pd.concat([pd.DataFrame(lines), _published_rows(rows)], ignore_index=True)
+
+
+def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
+    """The same as tables to read, then trends over depth, reproducibility and the embeddings."""
+    rows = summary[summary["seed"] == ALL_SEEDS]
+    nearest = _nearest(rows, about)
+    note = f"Mean over images of the similarity to the k-th nearest training image, {INTERVAL}. "
+    note += "cos: cosine similarity; L2: distance, of pixels of 0 to 255 at the study's size. "
+    note += "Training images are compared with the others, held-out ones are mixed at the ratio."
+    found = _tables("Nearest training images", note, rows, nearest)
+    if set(rows["study"]) == {"celeba"}:
+        found.append(_published())
+    note = "Nearer than its neighbour: share of images nearer to their nearest training image than "
+    note += "that is to its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
+    note += "|x - NN(x)| / |x|, pixels of -1 to 1. GL: share without a training image above the "
+    note += f"cosine of copies. {INTERVAL.capitalize()}."
+    found += _tables("Copies", note, rows, _copies(rows, about))
+    note = f"Mean perceptual distance over pairs of images, {INTERVAL}."
+    found += _tables("Diversity", note, rows, _diversity(rows, about))
+    return [*found, *_trends(rows), *_reproducibility(rows), _embeddings(about)]
+
+
+def _nearest(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
+    """The k-th neighbours: cosine similarities first, as in the paper, then distances."""
+    columns = []
+    for kind, short, digits in (("cosine", "cos", 4), ("distance", "L2", 2)):
+        for name in about:
+            metric = f"nn_{kind}:{name}"
+            for k in sorted(rows.loc[rows["metric"] == metric, "k"].unique()):
+                columns.append(TableColumn(f"{name} {short} k={k:g}", metric, k=k, digits=digits))
+    return columns
+
+
+def _copies(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
+    columns = []
+    for name in about:
+        if name == "pixels":
+            label = "memorised (%)"
+            columns.append(TableColumn(label, "memorised_share:pixels", scale=100, digits=1))
+            columns.append(TableColumn("GL pixel", "gl_pixel:pixels", digits=3))
+        elif f"gl_score:{name}" in set(rows["metric"]):
+            columns.append(TableColumn(f"GL, {name} (%)", f"gl_score:{name}", scale=100, digits=1))
+        if name != "diversity":
+            label = f"nearer than its neighbour, {name} (%)"
+            columns.append(TableColumn(label, f"authenticity:{name}", scale=100, digits=1))
+    return columns
+
+
+def _diversity(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
+    if "diversity" not in about:
+        return []
+    backbone = about["diversity"]["embedding"].removeprefix("lpips-")
+    columns = [TableColumn("all pairs", f"lpips:{backbone}", digits=4)]
+    for kind in ("within", "between"):
+        metric = f"lpips_{kind}:{backbone}"
+        for name in rows.loc[rows["metric"] == metric, "class"].unique():
+            columns.append(TableColumn(f"{kind} {name}", metric, name, digits=4))
+    return columns
+
+
+def _settings(rows: pd.DataFrame, columns: Sequence[TableColumn]) -> list[tuple[str, str]]:
+    """Ratio and sampler of every group of models that was measured."""
+    own = rows[rows["metric"].isin([column.metric for column in columns])]
+    own = own[~own["architecture"].isin(BACKGROUNDS)]
+    return list(own[["ratio", "sampler"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _architectures(
+    rows: pd.DataFrame, ratio: str, sampler: str, columns: Sequence[TableColumn]
+) -> list[str]:
+    """Real images, then U-Nets in reading order."""
+    own = rows[rows["metric"].isin([column.metric for column in columns])]
+    own = own[(own["ratio"] == ratio) & own["sampler"].isin([sampler, ""])]
+    real = [name for name in BACKGROUNDS if (own["architecture"] == name).any()]
+    return [
+        *real,
+        *ordered_architectures(own.loc[~own["architecture"].isin(BACKGROUNDS), "architecture"]),
+    ]
+
+
+def _find(
+    rows: pd.DataFrame, column: TableColumn, ratio: str, sampler: str, architecture: str
+) -> pd.Series:
+    """The row of one estimate; NaN throughout if there is none."""
+    same = (rows["metric"] == column.metric) & (rows["class"] == column.name)
+    same &= (rows["ratio"] == ratio) & (rows["architecture"] == architecture)
+    same &= rows["sampler"].isin([sampler, ""])
+    if column.k == column.k:
+        same &= rows["k"] == column.k
+    own = rows.loc[same, ["value", "lower", "upper", "n"]]
+    return own.iloc[0] if len(own) else pd.Series(np.nan, own.columns)
+
+
+def _cell(estimate: pd.Series, scale: float, digits: int) -> str:
+    """An estimate as text, "12.3 [11.0, 13.9]"; without an interval "12.3"; absent "-"."""
+    texts = [f"{scale * estimate[part]:z.{digits}f}" for part in ("value", "lower", "upper")]
+    if np.isnan(estimate["value"]):
+        return "-"
+    if np.isnan(estimate[["lower", "upper"]].astype(float)).any():
+        return texts[0]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def _tables(
+    title: str, note: str, rows: pd.DataFrame, columns: Sequence[TableColumn]
+) -> list[Section]:
+    """A section for each ratio and sampler, a row for each U-Net and kind of real images."""
+    found = []
+    for ratio, sampler in _settings(rows, columns):
+        lines = [
+            [BACKGROUNDS.get(architecture, architecture)]
+            + [
+                _cell(_find(rows, c, ratio, sampler, architecture), c.scale, c.digits)
+                for c in columns
+            ]
+            for architecture in _architectures(rows, ratio, sampler, columns)
+        ]
+        heading = f"{title}: {ratio_title(ratio)}, {sampler_title(sampler)}"
+        found.append(Section(heading, note, ["images", *(c.label for c in columns)], lines))
+    return found
+
+
+def _trends(rows: pd.DataFrame) -> list[Section]:
+    """Slopes on depth, a column a series."""
+    own = rows[rows["metric"].str.contains(r"^(?:nn_|lpips).*_per_depth:", regex=True)]
+    if own.empty:
+        return []
+    series = [name for name in SERIES if name in set(own["architecture"])]
+    lines = []
+    keys = ["metric", "k", "ratio", "sampler"]
+    for (metric, k, ratio, sampler), group in own.groupby(keys, sort=False, dropna=False):
+        stem = metric.replace("_per_depth", "") + ("" if np.isnan(k) else f" k={k:g}")
+        cells = {row["architecture"]: _cell(row, 1, 4) for _, row in group.iterrows()}
+        first = f"{stem}, {ratio_title(ratio)}, {sampler_title(sampler)}"
+        lines.append([first, *(cells.get(name, "-") for name in series)])
+    note = "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
+    note += "falls, means that shallower models sit closer to their training images. With 95 % "
+    note += "intervals over runs."
+    header = ["metric", *(SERIES[name] for name in series)]
+    return [Section("Trend over depth", note, header, lines)]
+
+
+def _reproducibility(rows: pd.DataFrame) -> list[Section]:
+    """RP scores of pairs of U-Nets, a column a ratio and sampler."""
+    own = rows[rows["metric"].str.startswith("rp_score:")]
+    found = []
+    for metric, group in own.groupby("metric", sort=False):
+        settings = group[["ratio", "sampler"]].drop_duplicates().itertuples(index=False, name=None)
+        header = list(settings)
+        lines = []
+        for pair, part in group.groupby("architecture", sort=False):
+            cells = {(row["ratio"], row["sampler"]): row for _, row in part.iterrows()}
+            texts = [_cell(cells[key], 100, 1) if key in cells else "-" for key in header]
+            lines.append([pair.replace("~", " and "), *texts])
+        note = "% of noises of which two U-Nets (same training images) make images whose cosine is "
+        note += f"above that of copies; {INTERVAL}."
+        names = [f"{ratio_title(ratio)}, {sampler_title(sampler)}" for ratio, sampler in header]
+        title = f"Reproducibility (RP score), {metric.partition(':')[2]}"
+        found.append(Section(title, note, ["U-Nets", *names], lines))
+    return found
+
+
+def _published() -> Section:
+    """The paper's values, whose column headings are lost."""
+    header = [
+        "U-Net",
+        *(f"{kind} {i}" for kind in ("cos", "L2") for i in range(1, 5)),
+        "LPIPS x100",
+    ]
+    lines = [
+        [name]
+        + [f"{value:.4f}" for value in NEAREST_COSINE.get(name, ())]
+        + [f"{value:.2f}" for value in NEAREST_EUCLIDEAN.get(name, ())]
+        + ["-"] * (0 if name in NEAREST_COSINE else 8)
+        + [f"{value:.2f}"]
+        for name, value in LPIPS_X100.items()
+    ]
+    note = (
+        f"{SOURCE}, Table 3: cosine similarity of Inception features and distance of pixels. The "
+    )
+    note += "headings of its columns are lost: they are columns 1 to 4 and no particular k. Mean "
+    note += "LPIPS of its six models; its backbone is not published."
+    return Section("Published values", note, header, lines)
+
+
+def _published_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same for the CSV file; empty for another study."""
+    if set(rows["study"]) != {"celeba"}:
+        return pd.DataFrame()
+    lines = []
+    for name, value in LPIPS_X100.items():
+        line: dict[str, Any] = {"study": "celeba", "ratio": "natural", "architecture": name}
+        line |= {"source": "published", "lpips published": value / 100}
+        for kind, table in (("cos", NEAREST_COSINE), ("L2", NEAREST_EUCLIDEAN)):
+            line |= {f"{kind} column {i + 1}": v for i, v in enumerate(table.get(name, ()))}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _embeddings(about: Mapping[str, Any]) -> Section:
+    """What every number was computed with."""
+    lines = [
+        [
+            name,
+            described["origin"],
+            described["transform"],
+            str(described.get("dimension", "-")),
+            "; ".join(f"{file} {sha256}" for file, sha256 in described["sha256"].items()) or "-",
+        ]
+        for name, described in about.items()
+    ]
+    header = ["embedding", "origin", "input", "dimension", "files (SHA-256)"]
+    return Section("Embeddings", "What the distances above are measured in.", header, lines)

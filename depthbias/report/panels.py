@@ -1,0 +1,215 @@
+"""Small multiples over depth: what the figures of class proportions and of kappa have in common."""
+
+import math
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from depthbias.diffusion.architectures import get_architecture
+from depthbias.estimates.runs import ALL_SEEDS, REAL
+from depthbias.report.names import SERIES, ordered_architectures, sampler_title
+from depthbias.report.style import GREY, LINES, PALE, Mark, ordered_marks
+from depthbias.system.errors import UserError
+
+DEPTH_LABEL = "depth (resolution stages)"
+ROW_HEIGHT = 1.75  # inches
+LARGE_SHIFT = 0.45  # depth2-large stands between depth 2 and depth 3
+
+
+class PanelRow(NamedTuple):
+    """One row of panels: the models of one series, sampled in one way."""
+
+    sampler: str
+    series: str
+
+
+def metric_rows(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Rows of one metric with a finite value; adds the U-Net's depth and series (real: NaN, "")."""
+    rows = summary[(summary["metric"] == metric) & np.isfinite(summary["value"])].copy()
+    named = {
+        name: get_architecture(name)
+        for name in rows["architecture"].unique()
+        if name not in ("", REAL)
+    }
+    rows["depth"] = [named[n].depth if n in named else math.nan for n in rows["architecture"]]
+    rows["series"] = [named[n].series if n in named else "" for n in rows["architecture"]]
+    return rows
+
+
+def blocks_of(rows: pd.DataFrame) -> list[PanelRow]:
+    """Rows of panels: the main sampler first, and in it the published series first."""
+    models = rows[rows["depth"].notna()]
+    if models.empty:
+        raise UserError("the summary has no model to plot: measure the study first")
+    found = set(models["series"].replace("large", "published"))
+    samplers = models["sampler"].unique()
+    return [PanelRow(sampler, name) for sampler in samplers for name in SERIES if name in found]
+
+
+def in_block(rows: pd.DataFrame, block: PanelRow) -> pd.DataFrame:
+    """The rows of one row of panels; depth2-large stands with the published ones."""
+    same = rows["series"].replace("large", "published") == block.series
+    return rows[same & (rows["sampler"] == block.sampler)]
+
+
+def panel_grid(rows: int, columns: int, share: Literal["all", "col"]) -> tuple[Figure, np.ndarray]:
+    """A figure at most a page (7 in) wide for up to 5 columns, and its axes [rows, columns]."""
+    width = min(7.0, 1.3 + 2.0 * columns) if columns <= 5 else 0.5 + 1.3 * columns
+    figure = Figure(figsize=(width, ROW_HEIGHT * rows + 0.6), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05)  # type: ignore[union-attr, call-arg]
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=share)
+
+
+def name_rows(grid: np.ndarray, blocks: Sequence[PanelRow], label: str) -> None:
+    """Label the y axes at the left, and name the rows of panels where they differ."""
+    samplers = len({block.sampler for block in blocks}) > 1
+    series = len({block.series for block in blocks}) > 1
+    for axes, block in zip(grid[:, 0], blocks, strict=True):
+        axes.set_ylabel(label)
+        title = [SERIES[block.series]] * series + [sampler_title(block.sampler)] * samplers
+        axes.annotate(
+            "\n".join(title),
+            (0, 0.5),
+            xytext=(-4, 0),
+            xycoords=axes.yaxis.label,
+            textcoords="offset points",
+            rotation=90,
+            weight="bold",
+            ha="right",
+            va="center",
+            multialignment="center",
+        )
+
+
+def draw_points(
+    axes: Axes, x: np.ndarray, rows: pd.DataFrame, mark: Mark, shift: float, **look: Any
+) -> None:
+    """Estimates with error bars, `shift` points to the right; infinite bars leave the panel.
+
+    The limits of the y axis must be set by the caller: shifted points do not move them.
+    """
+    value = rows["value"].to_numpy()
+    reach = np.abs(rows[["lower", "upper"]].to_numpy().T - value)
+    reach = np.nan_to_num(reach, nan=0.0, posinf=1e3 * (1 + np.abs(value).max(initial=0)))
+    options: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "ls": mark.line}
+    options |= {"elinewidth": 0.8, "transform": _shifted(axes, shift)}
+    axes.errorbar(x, value, yerr=reach, **(options | look))
+
+
+def draw_line(axes: Axes, rows: pd.DataFrame, mark: Mark, shift: float, seeds: bool = True) -> None:
+    """One quantity over depth, `shift` points to the right.
+
+    A line through the estimates over all seeds; the large U-Net apart from it, as it has another
+    size but the same depth; with `seeds`, pale dots for the single seeds.
+    """
+    large = rows["series"] == "large"
+    x = rows["depth"] + LARGE_SHIFT * large
+    over_seeds = rows["seed"] == ALL_SEEDS
+    line = rows[over_seeds & ~large].sort_values("depth")
+    draw_points(axes, line["depth"].to_numpy(), line, mark, shift)
+    apart = over_seeds & large
+    draw_points(axes, x[apart].to_numpy(), rows[apart], mark, shift, mfc="white", ls="none")
+    if seeds:
+        dots: dict[str, Any] = {
+            "color": mark.colour,
+            "alpha": 0.4,
+            "ms": 3.5,
+            "mew": 0,
+            "zorder": 1,
+        }
+        beside = _shifted(axes, shift + 4.5)
+        axes.plot(x[~over_seeds], rows["value"][~over_seeds], ".", transform=beside, **dots)
+
+
+def _shifted(axes: Axes, points: float) -> Any:
+    """Data coordinates moved to the right by `points` on paper, whatever the scale of the axis."""
+    to_inches = axes.figure.dpi_scale_trans
+    return axes.transData + ScaledTranslation(points / 72, 0, to_inches)
+
+
+def draw_ghost(axes: Axes, rows: pd.DataFrame, block: PanelRow) -> None:
+    """The published series in grey behind the line of another one."""
+    if block.series == "published":
+        return
+    published = rows[(rows["series"] == "published") & (rows["seed"] == ALL_SEEDS)]
+    line = published[published["sampler"] == block.sampler].sort_values("depth")
+    axes.plot(line["depth"], line["value"], color=PALE, lw=1, zorder=0.9)
+
+
+def depth_axis(axes: Axes, rows: pd.DataFrame, control: bool) -> float:
+    """Ticks at whole depths, with "real" to their left if there is a control; returns its x."""
+    depths = sorted({int(depth) for depth in rows["depth"].dropna()})
+    place = depths[0] - 1.0
+    ticks = ([place] if control else []) + [float(depth) for depth in depths]
+    axes.set_xticks(ticks, [REAL] * control + [str(depth) for depth in depths])
+    axes.set_xlim(ticks[0] - 0.5, depths[-1] + 0.6)
+    if control:
+        axes.axvspan(place - 0.5, place + 0.45, color="#f1f1f1", lw=0, zorder=0)
+    return place
+
+
+def line_ends(rows: pd.DataFrame, by: str, marks: dict[str, Mark]) -> list[tuple[float, str, Mark]]:
+    """Where the line of each mark ends: at the deepest model, over all seeds."""
+    trend = rows[(rows["seed"] == ALL_SEEDS) & (rows["series"] != "large")]
+    last = trend.sort_values("depth").groupby(by)["value"].last()
+    return [(last[name], name, mark) for name, mark in marks.items() if name in last]
+
+
+def legend_above(figure: Figure, handles: Sequence[Artist], notes: Sequence[str]) -> None:
+    """Legend over the panels, under lines of notes; the figure grows by the height of both."""
+    columns = max(2, int(figure.get_figwidth() / 1.55))
+    heading = [line for note in notes for line in wrap(note, int(14 * figure.get_figwidth()))]
+    lines = len(heading) + math.ceil(len(handles) / columns)
+    figure.set_figheight(figure.get_figheight() + 0.15 * lines + 0.1)
+    legend = figure.legend(
+        handles=list(handles),
+        loc="outside upper center",
+        ncols=columns,
+        title="\n".join(heading),
+        alignment="center",
+        handlelength=2.4,
+        columnspacing=1.4,
+        borderaxespad=0.3,
+    )
+    legend.get_title().set_multialignment("center")
+
+
+def line_handles(rows: pd.DataFrame) -> list[Artist]:
+    """Legend entries of what `draw_line` and `draw_ghost` draw of these rows, in grey."""
+    entries: list[dict[str, Any]] = [
+        {"marker": "o", "lw": 1.2, "label": "95 % interval"},
+        {"marker": ".", "ls": "none", "alpha": 0.5, "ms": 5, "mew": 0, "label": "one seed"},
+    ]
+    if (rows["series"] == "large").any():
+        entries.append({"marker": "o", "mfc": "white", "ls": "none", "label": SERIES["large"]})
+    if {"published"} < set(rows["series"]) - {"", "large"}:
+        entries.append({"color": PALE, "lw": 1, "label": SERIES["published"]})
+    return [Line2D([], [], **({"color": GREY} | entry)) for entry in entries]
+
+
+def sample_note(rows: pd.DataFrame) -> str:
+    """What a point rests on: study, seeds and images a model."""
+    single = rows[(rows["seed"] != ALL_SEEDS) & rows["depth"].notna()]
+    seeds = max(single["seed"].nunique(), 1)
+    images = sorted({int(n) for n in single["n"].dropna()})
+    shown = f"{images[0]:,}" + (f" to {images[-1]:,}" if len(images) > 1 else "") if images else "?"
+    study = rows["study"].iloc[0]
+    several = f"{seeds} seeds" if seeds > 1 else "one seed (no interval)"
+    return f"study {study}: {several}, {shown} images a model"
+
+
+def architecture_marks(architectures: Iterable[str]) -> dict[str, Mark]:
+    """A colour and marker for each depth, a line style for each series."""
+    found = [get_architecture(name) for name in ordered_architectures(architectures)]
+    depths = sorted({a.depth for a in found})
+    by_depth = dict(zip(depths, ordered_marks(len(depths)), strict=True))
+    lines = dict(zip(SERIES, LINES, strict=False))
+    return {a.name: by_depth[a.depth]._replace(line=lines[a.series]) for a in found}

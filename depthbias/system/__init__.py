@@ -1,0 +1,1 @@
+"""Files and machines. Knows nothing of images or models."""

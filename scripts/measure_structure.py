@@ -1,0 +1,130 @@
+"""Measure how linear and how Gaussian one trained denoiser is, over the noise levels of EDM.
+
+Then sample it, its linear map, the Gaussian and the multi-delta from the same noise.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from depthbias.system.errors import command
+from depthbias.system.files import check_writable, write_npz
+from depthbias.system.gpu_lease import lease
+from depthbias.system.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.measures.structure import Measurements
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--model", type=Path, required=True, help="weights (.safetensors)")
+    add("--meta", type=Path, required=True, help="their description (.json)")
+    add("--images", type=Path, required=True, help="prepared images (.npz)")
+    add("--subset", type=Path, required=True, help="the rows it was trained on (.json)")
+    add("--levels", type=positive, required=True, help="noise levels, from 80 down to 0.002")
+    add("--pairs", type=positive, required=True, help="image pairs of the linearity score")
+    add("--noisy-images", type=positive, required=True, help="of the score errors")
+    add("--samples", type=positive, required=True, help="noisy images a linear map is fitted to")
+    add("--seed", type=int, required=True, help="of images and noise, 0 or more")
+    add("--count", type=positive, required=True, help="images to sample, by Heun's method")
+    add("--noise-seed", type=int, required=True, help="of the noise they start from, 0 or more")
+    add("--batch-size", type=positive, required=True)
+    add("--threads", type=positive, default=1, help="CPU threads")
+    add(
+        "--run",
+        type=json.loads,
+        required=True,
+        help='JSON {"study", "ratio", "architecture", "seed"}',
+    )
+    add("--output", type=Path, required=True, help="measurements by name, [levels, n] each (.npz)")
+    add("--trajectories", type=Path, required=True, help="states, denoised, images of each (.npz)")
+    args = parser.parse_args()
+    if min(args.seed, args.noise_seed) < 0:
+        parser.error("--seed and --noise-seed must be 0 or more")
+    return args
+
+
+def sample(
+    args: argparse.Namespace, denoiser: "UNetDenoiser", found: "Measurements", images: "Tensor"
+) -> "dict[str, np.ndarray]":
+    """The trajectories of the four denoisers as arrays, first axis the denoiser."""
+    import numpy as np
+
+    from depthbias.data.pixels import to_uint8
+    from depthbias.diffusion.noise import initial_noise
+    from depthbias.diffusion.trajectories import follow
+    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+
+    if found.gaussian.note:
+        print(found.gaussian.note, file=sys.stderr, flush=True)
+    denoisers = {
+        # Clipped as in sample.py; the linear map is that of the denoiser itself.
+        "architecture": UNetDenoiser(
+            denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
+        ),
+        "linear": found.linear,
+        "gaussian": found.gaussian,
+        "delta": found.delta,
+    }
+    noise = initial_noise(args.noise_seed, range(args.count), images.shape[1:]).to(images)
+    paths = follow(denoisers, noise, list(found.linear.maps)).values()
+    return {
+        "names": np.array(list(denoisers)),
+        "states": np.stack([path.states.movedim(2, -1).cpu().numpy() for path in paths]),
+        "denoised": np.stack(
+            [np.stack([to_uint8(x).cpu().numpy() for x in path.denoised]) for path in paths]
+        ),
+        "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
+        "indices": np.arange(args.count),
+        "noise_seed": np.int64(args.noise_seed),
+    }
+
+
+def main() -> None:
+    args = parse()
+    check_writable(args.output, args.trajectories)
+    with lease() as leased:
+        import numpy as np
+        import torch
+
+        from depthbias.diffusion.loading import load_denoiser, load_training_images
+        from depthbias.diffusion.schedules import edm_sigmas
+        from depthbias.measures.structure import Effort, measure
+        from depthbias.system.compute import measuring_device
+
+        print(leased, file=sys.stderr, flush=True)
+        torch.set_num_threads(args.threads)
+        device = measuring_device()
+        denoiser, meta = load_denoiser(args.model, args.meta, device)
+        images = load_training_images(args.images, args.subset, meta, device)
+        sigmas = edm_sigmas(args.levels).tolist()
+        effort = Effort(
+            args.pairs, args.noisy_images, args.samples, seed=args.seed, batch_size=args.batch_size
+        )
+        with Progress(
+            args.levels, f"structure of {meta['architecture']}", "noise levels"
+        ) as progress:
+            found = measure(denoiser, images, sigmas, effort, progress.update)
+        trajectories = sample(args, denoiser, found, images)
+    about = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
+    write_npz(args.output, about | {"names": np.array(list(found.by_name))} | found.by_name)
+    write_npz(args.trajectories, about | trajectories)
+
+
+if __name__ == "__main__":
+    command(main)

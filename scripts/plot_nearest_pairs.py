@@ -1,0 +1,57 @@
+"""Plot the generated images nearest to a training image, with that image, for one ratio."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
+from depthbias.report.style import save
+from depthbias.system.errors import UserError, command, explain
+from depthbias.system.files import map_npz, read_npz
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--pairs", type=Path, required=True, help="nearest pairs of a study (.csv)")
+    add("--images", type=Path, required=True, help="prepared images (.npz)")
+    add("--samples", type=Path, nargs="+", required=True, help="one ratio and seed (.npz)")
+    add("--embedding", required=True, help="in which pairs are near, like: pixels")
+    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
+    return parser.parse_args()
+
+
+def read_pairs(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype={"ratio": str, "seed": str})
+    except OSError as error:
+        raise explain(error, path, "cannot read") from error
+    except ValueError as error:
+        raise UserError(f"{path}: no table of pairs ({error}): measure neighbours again") from error
+
+
+def main() -> None:
+    args = parse()
+    pairs, shown, samples = read_pairs(args.pairs), [], {}
+    for path in args.samples:
+        images, described = read_npz(path, "images", "run")
+        keys = json.loads(str(described))
+        own = pairs
+        for key in ("ratio", "architecture", "seed", "sampler"):
+            own = own[own[key] == str(keys[key])]
+        if own.empty:
+            raise UserError(f"{args.pairs}: has no pairs of {path}: measure the neighbours again")
+        shown.append(own)
+        samples[keys["architecture"]] = images
+    chosen = pd.concat(shown)
+    if len(chosen[["ratio", "seed", "sampler"]].drop_duplicates()) > 1:
+        raise UserError("--samples: give those of one ratio, seed and sampler")
+    real = np.asarray(map_npz(args.images, "images"))
+    save(plot_nearest_pairs(chosen, real, samples, args.embedding), args.output)
+
+
+if __name__ == "__main__":
+    command(main)

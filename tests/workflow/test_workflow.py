@@ -1,0 +1,297 @@
+"""The workflow: a tiny real study from raw digits to figures, plans, staleness, bad input."""
+
+import copy
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, snakemake
+
+from depthbias.config.reading import load
+from depthbias.estimates.tidy import read_rows
+
+RESULTS = "results/tiny"
+
+
+def copied(tiny, tmp_path, change=None):
+    """A copy of the finished tiny study, its params changed by `change(study)`."""
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny, folder)
+    if change:
+        params = copy.deepcopy(TINY)
+        change(params["studies"]["tiny"])
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    return folder
+
+
+def planned(folder, *arguments):
+    """The jobs that a dry run plans, as {rule: count}."""
+    done = snakemake(folder, "-n", "--cores", "1", *arguments)
+    assert done.returncode == 0, done.stdout
+    rows = re.findall(r"^(\S+)\s+(\d+)$", done.stdout, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}
+
+
+def test_tiny_study_makes_every_artefact(tiny):
+    run = tiny / RESULTS / "90-10/depth3/seed1"
+    for name in ("model.safetensors", "model.json", "train.csv", "train-usage.json"):
+        assert (run / name).is_file()
+    with np.load(run / "samples-ddim-4.npz") as samples:
+        assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
+    names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
+    names += ["linearity", "structure", "score-errors", "weights", "trajectories-90-10"]
+    for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
+        assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
+        assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
+    assert "depth3" in (tiny / RESULTS / "tables/proportions.md").read_text()
+    records = pd.read_csv(tiny / RESULTS / "tables/usage.csv")
+    assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
+    assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
+    assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
+
+
+def test_tiny_summary_holds_runs_aggregates_and_control(tiny):
+    summary = read_rows(tiny / RESULTS / "summary.csv")
+    raw = summary[summary.metric == "share_raw"]
+    runs = raw[(raw.architecture != "real") & (raw.seed != "all")]
+    assert len(runs) == 2 * 2 * 2 * 2  # ratios, architectures, seeds, classes
+    assert (raw.lower <= raw.value).all() and (raw.value <= raw.upper).all()
+    sums = runs.groupby(["ratio", "architecture", "seed"]).value.sum()
+    assert np.allclose(sums, 1)
+    assert set(summary.metric) >= {"lpips:classifier", "nn_distance:pixels", "linearity"}
+    assert set(summary[summary.seed == "all"].metric) >= {
+        "share_corrected",
+        "log_odds_shift",
+        "kappa",
+    }
+    control = summary[(summary.architecture == "real") & (summary.metric == "share_corrected")]
+    truth = {
+        ("90-10", "six"): 0.9,
+        ("90-10", "nine"): 0.1,
+        ("60-40", "six"): 0.6,
+        ("60-40", "nine"): 0.4,
+    }
+    for row in control.itertuples():
+        share = truth[(row.ratio, row[control.columns.get_loc("class") + 1])]
+        assert row.lower <= share <= row.upper
+
+
+def test_a_finished_study_is_not_run_again_even_when_touched(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    for path in folder.rglob("*"):
+        if ".snakemake" not in path.parts:
+            os.utime(path)
+    done = snakemake(folder, "-n", "--cores", "1")
+    assert "Nothing to be done" in done.stdout, done.stdout
+
+
+def test_a_library_change_reruns_only_what_uses_it(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    with (folder / "depthbias/bias.py").open("a") as file:
+        file.write("\n# a comment\n")
+    jobs = planned(folder)
+    assert "measure_bias" in jobs and not {"train", "sample", "classify"} & set(jobs)
+
+
+def test_a_changed_training_value_retrains(tiny, tmp_path):
+    folder = copied(tiny, tmp_path, lambda study: study["training"].update(learning_rate=0.001))
+    assert planned(folder)["train"] == 8
+
+
+def test_one_more_depth_trains_only_the_new_models(tiny, tmp_path):
+    folder = copied(tiny, tmp_path, lambda study: study["architectures"].append("depth4"))
+    jobs = planned(folder)
+    assert (jobs["train"], jobs["sample"], jobs["classify"]) == (4, 4, 4)
+    assert not {"prepare", "split", "subset", "train_classifier"} & set(jobs)
+
+
+def test_report_is_one_self_contained_page_with_every_figure(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    done = snakemake(folder, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    page = (folder / "report.html").read_text()
+    for words in (
+        "class proportions against depth",
+        "same noise, every depth",
+        "memory and devices",
+    ):
+        assert words in page
+    assert not re.search(r'<(script|link)[^>]+(src|href)="https?://', page)
+
+
+@pytest.mark.parametrize("study", list(load(ROOT / "params.yaml").studies))
+def test_every_study_has_a_plan(study):
+    params = load(ROOT / "params.yaml").studies[study]
+    models = len(params.ratios) * len(params.architectures) * len(params.seeds)
+    assert planned(ROOT, "--forceall", study)["train"] == models
+
+
+def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
+    jobs = planned(ROOT, "--forceall", "sweeps_mnist-sweep")
+    # 4 sizes and 2 other widths with 2 seeds each; the 3 snapshots are of the two at the base
+    assert (jobs["train"], jobs["snapshot"], jobs["measure_structure"]) == (12, 6, 18)
+    assert jobs["prepare"] == jobs["split"] == jobs["train_classifier"] == jobs["embed_real"] == 1
+    assert (jobs["plot_sweep"], jobs["plot_disjoint"]) == (3, 4)
+    assert planned(ROOT, "--forceall", "sweeps_celeba-sweep")["plot_sweep"] == 3
+
+
+def test_phases_are_targets_and_gpus_are_a_resource():
+    jobs = planned(ROOT, "--forceall", "--resources", "gpu=3", "--", "train_mnist")
+    assert jobs["train"] == 150 and "sample" not in jobs
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line.split("#")[0].split("&&")[0]
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith("snakemake ") and "--report" not in line.split("&&")[0]
+    ],
+)
+def test_commands_of_the_readme_make_a_plan(line):
+    done = snakemake(ROOT, *shlex.split(line)[1:], "-n", "-q")
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_rule_has_a_script_log_benchmark_and_environment():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            name = rule.split(":")[0]
+            for words in (
+                f'script="scripts/{name}.py"',
+                f'code=modules("{name}")',
+                "log:",
+                "benchmark:",
+                "conda:",
+            ):
+                assert words in rule, f"{name} lacks {words}"
+
+
+LIGHT = [
+    "prepare",
+    "split",
+    "subset",
+    "measure_bias",
+    "summarize",
+    "plot_proportions",
+    "plot_kappa",
+    "plot_losses",
+    "plot_grid",
+    "plot_real",
+    "estimate_structure",
+    "plot_diversity",
+    "plot_linearity",
+    "plot_score_errors",
+    "plot_structure",
+    "plot_trajectories",
+    "plot_linear_maps",
+    "plot_neighbors",
+    "plot_nearest_pairs",
+    "write_proportions",
+    "write_neighbor_table",
+    "write_usage",
+    "write_metrics",
+]
+
+
+@pytest.mark.parametrize("script", LIGHT)
+def test_light_jobs_import_neither_torch_nor_diffusers(script):
+    program = (
+        f"import runpy, sys; runpy.run_path('scripts/{script}.py'); print(sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout
+    for heavy in ("'torch'", "'diffusers'", "'torchvision'"):
+        assert heavy not in loaded
+
+
+def broken(tmp_path, change):
+    """A fresh checkout of the tiny study with a mistake in it."""
+    params = copy.deepcopy(TINY)
+    change(params["studies"]["tiny"])
+    return copy_checkout(tmp_path / "broken", params)
+
+
+def error_lines(output):
+    return [line for line in output.splitlines() if line.strip().startswith("error: ")]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.update(trainings={}), ["studies.tiny.trainings", "did you mean 'training'"]),
+        (lambda s: s.update(ratios=["90-20"]), ["studies.tiny.ratios", "sums to 110"]),
+        (lambda s: s.update(architectures=["depth6"]), ["studies.tiny.architectures", "depth6"]),
+        (lambda s: s["classes"].update(six={"any": ["six"]}), ["six"]),
+        (lambda s: s.update(subset_size=4000), ["4000", "six"]),
+    ],
+    ids=["unknown-key", "ratio-sum", "too-deep", "no-such-class", "subset-too-large"],
+)
+def test_bad_parameters_end_in_one_line(tmp_path, change, words):
+    folder = broken(tmp_path, change)
+    done = snakemake(folder, "--cores", "1", "data_tiny")
+    assert done.returncode == 1
+    lines = error_lines(done.stdout)
+    assert lines, done.stdout
+    assert all(word in lines[0] for word in words), lines
+    assert "Traceback" not in done.stdout
+
+
+def test_an_inaccurate_classifier_stops_the_study_and_keeps_the_models(tiny, tmp_path):
+    def demand(study):
+        study["classifier"].update(budget=64, threshold=0.9999)
+
+    folder = copied(tiny, tmp_path, demand)
+    model = folder / RESULTS / "90-10/depth2/seed0/model.safetensors"
+    before = model.read_bytes()
+    done = snakemake(folder, "--cores", "2")
+    assert done.returncode == 1
+    assert any("balanced accuracy" in line for line in error_lines(done.stdout)), done.stdout
+    assert model.read_bytes() == before
+
+
+def test_two_workflows_at_once_are_refused_and_the_first_one_finishes(tiny, tmp_path):
+    folder = copied(tiny, tmp_path, lambda study: study["sampling"].update(images=41))
+    first = subprocess.Popen(
+        [*SNAKEMAKE, "--cores", "1", "sample_tiny"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in first.stdout:
+        if "rule sample" in line:
+            break
+    second = snakemake(folder, "--cores", "1", "sample_tiny")
+    assert second.returncode == 1 and "cannot be locked" in second.stdout
+    first.communicate(timeout=300)
+    assert first.returncode == 0
+    with np.load(folder / RESULTS / "60-40/depth3/seed1/samples-ddim-4.npz") as samples:
+        assert len(samples["images"]) == 41
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    folder = copy_checkout(tmp_path / "checkout")
+    (folder / "data").write_text("a file where the folder should be")
+    done = snakemake(folder, "--cores", "1", "data_tiny")
+    assert done.returncode == 1 and "data" in done.stdout
+
+
+def test_model_description_repeats_the_configuration(tiny):
+    meta = json.loads((tiny / RESULTS / "60-40/depth2/seed1/model.json").read_text())
+    assert (meta["architecture"], meta["seed"], meta["ratio"], meta["budget"]) == (
+        "depth2",
+        1,
+        "60-40",
+        640,
+    )
