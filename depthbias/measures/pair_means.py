@@ -1,20 +1,18 @@
-"""LPIPS as a squared distance between embeddings: all pairs for one network pass an image.
+"""Mean distances over pairs of images, exactly, from each image's summed distance to every class.
 
-LPIPS(x, y) = sum_l mean_hw sum_c w_lc (f_l(x)/|f_l(x)| - f_l(y)/|f_l(y)|)^2 (arXiv 1801.03924,
-eq. 1), and every published w is >= 0, hence LPIPS(x, y) = |phi(x) - phi(y)|^2, phi the features
-sqrt(w_l / (H_l W_l)) f_l/|f_l| of all layers l side by side.
+Pairs share images, so the error is that of leaving out one image, not one pair: the usual standard
+deviation over the root of the number of pairs is about ten times too small.
 """
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from depthbias.estimates.intervals import Estimate, student_half_width
 from depthbias.system.errors import UserError
-from depthbias.vision.distance_sums import distance_sums
-from depthbias.vision.lpips_distance import BATCH
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def overall(sums: np.ndarray) -> Estimate:
@@ -100,17 +98,13 @@ def _mean(weights: np.ndarray, totals: np.ndarray, pairs: np.ndarray) -> np.ndar
     return np.where(weights != 0, weights * means, 0.0)
 
 
-def mean_pairwise(embeddings: Tensor | np.ndarray) -> Estimate:
+def mean_pairwise(embeddings: "Tensor | np.ndarray") -> Estimate:
     """Mean of |phi_i - phi_j|^2 over all pairs of N embeddings [N, D], exactly; jackknife interval.
 
     With S = sum phi_i and q = sum |phi_i|^2 the mean is 2 (N q - |S|^2) / (N (N - 1)). Sums are in
     float64; memory beyond the embeddings does not depend on N. UserError for fewer than two
     embeddings, and for values that are not finite.
     """
+    from depthbias.vision.distance_sums import vector_distance_sums  # torch: only here
 
-    def blocks() -> Iterator[Tensor]:
-        for start in range(0, len(embeddings), BATCH):
-            block = embeddings[start : start + BATCH]  # may be a memory map, which is read-only
-            yield block if isinstance(block, Tensor) else torch.as_tensor(np.array(block))
-
-    return overall(distance_sums(blocks, np.zeros(len(embeddings), dtype=np.int64), 1))
+    return overall(vector_distance_sums(embeddings))

@@ -15,6 +15,17 @@ from depthbias.vision.lpips_distance import BATCH, as_backbone, embed
 KEPT_BYTES = 4 << 30  # embeddings up to this size are kept, larger ones computed a second time
 
 
+def vector_distance_sums(vectors: Tensor | np.ndarray) -> np.ndarray:
+    """`distance_sums` of vectors [N, D] that are in memory or mapped, as one class: [N, 1]."""
+
+    def blocks() -> Iterator[Tensor]:
+        for start in range(0, len(vectors), BATCH):
+            block = vectors[start : start + BATCH]  # may be a memory map, which is read-only
+            yield block if isinstance(block, Tensor) else torch.as_tensor(np.array(block))
+
+    return distance_sums(blocks, np.zeros(len(vectors), dtype=np.int64), 1)
+
+
 def image_distance_sums(
     images: np.ndarray,
     backbone: Any,

@@ -61,7 +61,7 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.data.sizes", 8, ["studies.digits.data.sizes", "did you mean 'size'"]),
         ("actve", [], ["actve", "did you mean 'active'"]),
         ("studies.digits.classes.six.every", ["6"], ["classes.six.every", "unknown key"]),
-        ("studies.digits.overrides", {"depth9": {}}, ["no U-Net 'depth9'", "did you mean"]),
+        ("studies.digits.overrides", {"depth9": {}}, ["no architecture 'depth9'", "did you mean"]),
         ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["'bugdet'", "mean 'budget'"]),
         ("studies.digits.overrides", {"depth2": {"budget": 0}}, ["overrides.depth2.budget", "0"]),
         ("studies.digits.overrides", {"depth2": {"objective": "edm"}}, ["one objective a study"]),

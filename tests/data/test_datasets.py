@@ -763,5 +763,5 @@ def test_prepare_starts_without_torch():
         [sys.executable, "-X", "importtime", PREPARE, "--help"], capture_output=True, text=True
     ).stderr
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
-    assert "depthbias.mnist" in modules
+    assert "depthbias.data.mnist" in modules
     assert modules.isdisjoint({"torch", "sklearn", "pandas", "pooch", "scipy"})

@@ -59,7 +59,7 @@ def isotropic_gaussian(values, mean=0.0):
 
 def test_fit_finds_the_mean_and_covariance_in_blocks_of_any_size(monkeypatch):
     images = draw_images(50)
-    monkeypatch.setattr(depthbias.gaussian, "BLOCK_VALUES", 7 * SIZE)  # 50 = 7 blocks of 7 and 1
+    monkeypatch.setattr(depthbias.diffusion.gaussian_denoiser, "BLOCK_VALUES", 7 * SIZE)
     gaussian = GaussianDenoiser.fit(images)
     rebuilt = gaussian.vectors * gaussian.values @ gaussian.vectors.T
     torch.testing.assert_close(rebuilt, covariance_of(images), rtol=0, atol=1e-14)
@@ -232,7 +232,7 @@ def test_euler_is_the_product_of_its_steps():
 
 
 def test_delta_is_the_softmax_of_squared_distances(monkeypatch):
-    monkeypatch.setattr(depthbias.delta, "BLOCK_VALUES", 3 * SIZE)  # 20 images in blocks of 3
+    monkeypatch.setattr(depthbias.diffusion.multi_delta_denoiser, "BLOCK_VALUES", 3 * SIZE)
     images, x = draw_images(20), draw_queries(5, 0.8)
     levels = torch.tensor([0.1, 0.3, 1.0, 3.0, 30.0], dtype=torch.float64)
     squares = torch.cdist(x.flatten(1), images.flatten(1)).square()

@@ -341,7 +341,7 @@ def run_script(folder, **changes):
         "threads": 1,
         "run": json.dumps({"study": "tiny", "sampler": "ddim-4"}),
         "output": folder / "samples.npz",
-        "record": folder / "samples-usage.json",
+        "usage": folder / "samples-usage.json",
     } | changes
     arguments = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
     before, sys.argv = sys.argv, [str(SCRIPT), *arguments]

@@ -326,7 +326,7 @@ def flags(inputs, output, **changes):
         "model": output / "model.safetensors",
         "meta": output / "model.json",
         "log": output / "train.csv",
-        "record": output / "train-usage.json",
+        "usage": output / "train-usage.json",
     } | changes
     return [w for k, v in named.items() for w in ("--" + k.replace("_", "-"), str(v))]
 

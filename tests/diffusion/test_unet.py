@@ -134,5 +134,5 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 
 
 def test_architectures_need_no_torch():
-    code = "import sys, depthbias.architectures; sys.exit('torch' in sys.modules)"
+    code = "import sys, depthbias.diffusion.architectures; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

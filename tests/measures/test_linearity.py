@@ -230,7 +230,7 @@ def test_pairs_are_of_different_images(monkeypatch):
         pairs.append(torch.cat([first, second]))
         return linearity(denoiser, first, second, *others)
 
-    monkeypatch.setattr(depthbias.structure, "linearity", kept)
+    monkeypatch.setattr(depthbias.measures.structure, "linearity", kept)
     images = draw_images(40)
     measure(bent, images, [0.002], EFFORT)
     nearest = torch.cdist(pairs[0].flatten(1), images.flatten(1)).argmin(1)

@@ -22,6 +22,7 @@ from depthbias.measures.pair_means import (
 )
 from depthbias.system import downloads
 from depthbias.system.errors import UserError
+from depthbias.vision import distance_sums as sums_module
 from depthbias.vision import lpips_distance, pretrained
 from depthbias.vision.classifier import Classifier, ResidualBlock
 from depthbias.vision.distance_sums import distance_sums, image_distance_sums
@@ -241,7 +242,8 @@ class Counting:
 def test_one_network_pass_an_image_if_the_embeddings_fit(kept, passes, monkeypatch):
     """Of three batches of 768 bytes, those that are not kept are computed again."""
     monkeypatch.setattr(lpips_distance, "BATCH", 4)
-    monkeypatch.setattr(lpips_distance, "KEPT_BYTES", kept)
+    monkeypatch.setattr(sums_module, "BATCH", 4)
+    monkeypatch.setattr(sums_module, "KEPT_BYTES", kept)
     pixels = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
     labels = np.arange(12) % 2
     backbone = Counting()
