@@ -1,4 +1,4 @@
-"""Sampling: depthbias.sampling against diffusers' DDIMPipeline."""
+"""Sampling: depthbias.diffusion.samplers against diffusers' DDIMPipeline."""
 
 from unittest import mock
 

@@ -51,7 +51,7 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path):
 
 def test_schema_file_is_the_one_the_classes_generate():
     written = json.loads((ROOT / "docs/params.schema.json").read_text())
-    assert written == schema(), "run: python -m depthbias.config > docs/params.schema.json"
+    assert written == schema(), "run: python -m depthbias.config.reading > docs/params.schema.json"
 
 
 @pytest.mark.parametrize(

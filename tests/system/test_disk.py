@@ -99,7 +99,7 @@ def train(inputs, output):
         model=output / "model.safetensors",
         meta=output / "model.json",
         log=output / "train.csv",
-        record=output / "train-usage.json",
+        usage=output / "train-usage.json",
         **TRAINING,
     )
 
@@ -116,7 +116,7 @@ def sample(inputs, output):
         batch_size=300,
         run=json.dumps({}),
         output=output / "samples.npz",
-        record=output / "samples-usage.json",
+        usage=output / "samples-usage.json",
     )
 
 
@@ -219,7 +219,7 @@ def killed_when(condition, program, *arguments):
 
 WRITING = """
 import sys, time
-from depthbias.files import replacing
+from depthbias.system.files import replacing
 with replacing(sys.argv[1]) as temporary:
     temporary.write_text("half of")
     time.sleep(600)
@@ -265,7 +265,7 @@ class Stalling(http.server.BaseHTTPRequestHandler):
 DOWNLOADING = """
 import sys
 from pathlib import Path
-from depthbias.downloads import download
+from depthbias.system.downloads import download
 download(Path(sys.argv[1]), [sys.argv[2]], sys.argv[3])
 """
 

@@ -20,7 +20,7 @@ from depthbias.system.gpu_lease import ALLOCATIONS, ON_NODE, driver_version, lea
 # and a moment longer, says that it ends.
 HOLDER = """
 import os, sys, time
-from depthbias.devices import lease
+from depthbias.system.gpu_lease import lease
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 with lease():
     device = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -109,7 +109,7 @@ def test_a_killed_holder_frees_its_device(clean):
 # `length` seconds longer.
 JOB = """
 import os, sys, time
-from depthbias.devices import lease
+from depthbias.system.gpu_lease import lease
 folder, length = sys.argv[1:]
 log = os.open(folder + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def note(what):

@@ -206,17 +206,17 @@ def test_d_one_more_depth_runs_only_its_jobs(mine):
 def test_e_a_comment_reruns_only_the_rules_that_use_the_module(mine):
     stages = yaml.safe_load((mine / "dvc.yaml").read_text())["stages"]
     used = {dep for stage in stages.values() for dep in stage["deps"]}
-    modules = [str(path.relative_to(mine)) for path in (mine / "depthbias").glob("*.py")]
+    modules = [str(path.relative_to(mine)) for path in (mine / "depthbias").rglob("*.py")]
     unused = sorted(set(modules) - used)
     assert unused
     for module in unused:
         comment(mine / module)
     assert (plan(mine), stale(mine)) == ({}, set())
-    comment(mine / "depthbias/bias_rows.py")
+    comment(mine / "depthbias/measures/bias_rows.py")
     expected = dict.fromkeys(["measure_bias", *AFTER_BIAS], 1)
     assert (plan(mine), stale(mine)) == (expected, {"results@tiny"})
     git(mine, "checkout", "-q", "depthbias")
-    comment(mine / "depthbias/pair_figure.py")
+    comment(mine / "depthbias/report/nearest_pairs_figure.py")
     assert plan(mine) == {"plot_nearest_pairs": 1}
     dvc(mine, "repro")  # no metric changes, so that only the records' own change is left to see
     assert (plan(mine), stale(mine)) == ({}, set())

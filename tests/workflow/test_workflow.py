@@ -47,7 +47,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
-    names += ["linearity", "structure", "score-errors", "weights", "trajectories-90-10"]
+    names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -95,7 +95,7 @@ def test_a_finished_study_is_not_run_again_even_when_touched(tiny, tmp_path):
 
 def test_a_library_change_reruns_only_what_uses_it(tiny, tmp_path):
     folder = copied(tiny, tmp_path)
-    with (folder / "depthbias/bias.py").open("a") as file:
+    with (folder / "depthbias/measures/class_shares.py").open("a") as file:
         file.write("\n# a comment\n")
     jobs = planned(folder)
     assert "measure_bias" in jobs and not {"train", "sample", "classify"} & set(jobs)
