@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
-from depthbias.config.blocks import Block, Selector, suggestion
+from depthbias.config.blocks import Block, Selector
+from depthbias.config.checks import suggestion
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.system.errors import UserError, explain
 
