@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import lease
@@ -28,7 +29,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--model", type=Path, required=True, help="weights (.safetensors)")
     add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--sampler", choices=["ddim", "ddpm", "dpmpp", "heun"], required=True)
+    add("--sampler", choices=SAMPLERS, required=True)
     add(
         "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from depthbias.diffusion.architectures import check_size
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, map_npz, read_json, write_json, write_text
 from depthbias.system.gpu_lease import lease
@@ -171,7 +171,7 @@ def write_log(path: Path, rows: list[dict[str, float]]) -> None:
 def main() -> None:
     args = parse()
     images, subset = load_subset(args.images, args.subset)
-    check_size(args.architecture, images.shape[1])
+    get_architecture(args.architecture).check(images.shape[1], args.width)
     check_writable(
         args.model,
         args.meta,

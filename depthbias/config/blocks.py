@@ -1,5 +1,6 @@
 """The blocks of a study in params.yaml, one class each."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,8 +14,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import core_schema
 
 from depthbias.config.checks import refuse_repeats
+from depthbias.data.registry import DATA_SETS, key_problem
+from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
@@ -25,7 +30,17 @@ Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
+SAMPLER = rf"^({'|'.join(SAMPLERS)})-[1-9][0-9]*$"
+
+
+class OneOf:
+    """In an annotation: text that must be one of the names of a table."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = list(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        return core_schema.literal_schema(self.names)
 
 
 class Block(BaseModel):
@@ -37,8 +52,8 @@ class Block(BaseModel):
 class Data(Block):
     """Which images, and how they are prepared."""
 
-    dataset: Literal["digits", "mnist", "celeba", "folder"] = Field(
-        description="digits (bundled), mnist, celeba or folder (own images)"
+    dataset: Annotated[str, OneOf(DATA_SETS)] = Field(
+        description=", ".join(f"{name} ({row.description})" for name, row in DATA_SETS.items())
     )
     raw: str = Field(default="", description="folder of the files as downloaded; empty for digits")
     labels: str = Field(default="", description="folder only: CSV with the columns file,label")
@@ -52,12 +67,8 @@ class Data(Block):
 
     @model_validator(mode="after")
     def _names_its_files(self) -> "Data":
-        needed = {"mnist": ["raw"], "celeba": ["raw"], "folder": ["raw", "labels"]}
-        for key in needed.get(self.dataset, []):
-            if not getattr(self, key):
-                raise ValueError(f"{key}: data set {self.dataset} needs it")
-        if self.labels and self.dataset != "folder":
-            raise ValueError(f"labels: only for data set folder, not {self.dataset}")
+        if problem := key_problem(self.dataset, self.raw, self.labels):
+            raise ValueError(problem)
         return self
 
 
@@ -147,13 +158,10 @@ class Bias(Block):
     )
 
 
-# The registry is depthbias.embeddings.EMBEDDINGS, which needs torch; a test compares the names.
-EmbeddingName = Literal[
-    "pixels", "lpips-alex", "lpips-vgg", "lpips-squeeze", "inception", "sscd", "classifier"
-]
+EmbeddingName = Annotated[str, OneOf(EMBEDDINGS)]
 
 
-BackboneName = Literal["lpips-alex", "lpips-vgg", "lpips-squeeze", "classifier"]
+BackboneName = Annotated[str, OneOf(BACKBONES)]
 
 
 class Diversity(Block):
@@ -188,7 +196,7 @@ class Neighbors(Block):
         for name in self.copies:
             if name not in self.embeddings:
                 raise ValueError(f"copies: {name!r} is not among the embeddings")
-            if name not in ("inception", "sscd", "classifier"):
+            if EMBEDDINGS[name].metric != "cosine":
                 raise ValueError(f"copies: {name!r} is compared by distances, not by cosines")
         return self
 

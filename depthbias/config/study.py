@@ -26,7 +26,8 @@ from depthbias.config.blocks import (
     Training,
 )
 from depthbias.config.checks import check, check_ratio, refuse_repeats, suggestion
-from depthbias.diffusion.architectures import check_size, get_architecture, stage_widths
+from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 
 RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
 
@@ -102,16 +103,17 @@ class Study(Block):
             if ratio != "natural" and parts != len(self.classes):
                 raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
         for name in self.architectures:
-            check(check_size, name, self.data.size, key="architectures: ")
-            check(stage_widths, name, self.width)
+            fits = get_architecture(name).check
+            check(fits, self.data.size, self.width, key="architectures: ")
         for name in self.overrides:
             self._check_override(name)
-        if self.training.objective == "edm" and any(
-            s.startswith("ddpm") for s in self.sampling.samplers
-        ):
-            raise ValueError(
-                "sampling.samplers: ddpm needs training.objective ddpm; use heun or dpmpp"
-            )
+        usable = samplers_for(self.training.objective)
+        for name in (sampler.partition("-")[0] for sampler in self.sampling.samplers):
+            if name not in usable:
+                raise ValueError(
+                    f"sampling.samplers: {name} needs training.objective "
+                    f"{' or '.join(SAMPLERS[name].objectives)}; use {' or '.join(usable)}"
+                )
         return self
 
     def training_of(self, architecture: str) -> Training:

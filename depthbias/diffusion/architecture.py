@@ -45,9 +45,9 @@ class Architecture(ABC):
         return self.stages > 0
 
     @property
-    def pipeline(self) -> str:
-        """The unconditional pipeline of diffusers that holds it, "" for none."""
-        return ""
+    def exportable(self) -> bool:
+        """Whether diffusers' unconditional `DDPMPipeline` can hold it: its forward needs x, t."""
+        return False
 
     @abstractmethod
     def check(self, size: int, width: float) -> None:

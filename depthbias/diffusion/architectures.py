@@ -6,14 +6,14 @@ from depthbias.diffusion.unet import UNETS
 
 ARCHITECTURES: dict[str, Architecture] = {**UNETS, **TRANSFORMERS}
 
-# What figures call the series, in reading order.
-SERIES = {
+# What figures call a series where its name does not say it.
+TITLES = {
     "published": "published widths",
     "large": "depth2-large",
     "constant-width": "constant width",
     "parameter-matched": "equal size",
-    "transformer": "transformer",
 }
+SERIES = {one.series: TITLES.get(one.series, one.series) for one in ARCHITECTURES.values()}
 
 
 def get_architecture(name: str) -> Architecture:

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.objectives import BETA_END, BETA_START, STEPS
-from depthbias.diffusion.unet import build_unet
 from depthbias.system.errors import UserError, explain
 from depthbias.system.files import read_json, write_json
 from depthbias.system.tensors import read_tensors, write_tensors
-
-if TYPE_CHECKING:
-    from diffusers.models.unets.unet_2d import UNet2DModel
 
 FORMAT = 1
 ARCHITECTURE_KEYS = {"architecture": str, "channels": int, "size": int, "width": int | float}
@@ -37,8 +34,8 @@ def save_model(
 
 def load_model(
     model_path: str | Path, meta_path: str | Path, expected: Mapping[str, Any] | None = None
-) -> "tuple[UNet2DModel, dict[str, Any]]":
-    """(U-Net on the CPU in eval mode, its description).
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """(network on the CPU in eval mode, its description).
 
     expected: entries of the description that must hold, such as {"architecture": "depth3"}.
     UserError if a file is missing, cut short, damaged or a pickle, if the weights are not those the
@@ -53,10 +50,10 @@ def load_model(
             )
     tensors, _, weights = read_tensors(model_path)
     with torch.device("meta"):  # the initial weights would be thrown away
-        unet = build_unet(
-            meta["architecture"], channels=meta["channels"], size=meta["size"], width=meta["width"]
+        network = get_architecture(meta["architecture"]).build(
+            meta["channels"], meta["size"], meta["width"]
         )
-    wanted = {name: tensor.shape for name, tensor in unet.state_dict().items()}
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise UserError(
             f"{model_path}: the weights do not fit the {meta['architecture']} of width "
@@ -68,8 +65,8 @@ def load_model(
             f"{model_path}: the weights are not those that {meta_path} was written for "
             "(their SHA-256 differs): restore both files from one source, or train again"
         )
-    unet.load_state_dict(tensors, assign=True)
-    return unet.eval(), meta
+    network.load_state_dict(tensors, assign=True)
+    return network.eval(), meta
 
 
 def _read_meta(path: str | Path) -> dict[str, Any]:
@@ -82,13 +79,18 @@ def _read_meta(path: str | Path) -> dict[str, Any]:
     return meta
 
 
-def export_diffusers(module: "UNet2DModel", meta: Mapping[str, Any], folder: str | Path) -> None:
+def export_diffusers(module: torch.nn.Module, meta: Mapping[str, Any], folder: str | Path) -> None:
     """Write a folder that opens with `DDPMPipeline.from_pretrained`, and with
     `UNet2DModel.from_pretrained(folder, subfolder="unet")`.
 
-    The pipeline has DDPM's linear schedule, so only models trained with the ddpm objective have
-    one; a UserError says so for others.
+    The pipeline has DDPM's linear schedule, and holds a U-Net: a UserError says so for models of
+    another objective or of an architecture that it does not hold.
     """
+    if not get_architecture(meta["architecture"]).exportable:
+        raise UserError(
+            f"architecture {meta['architecture']}: diffusers has no unconditional pipeline for it; "
+            "only models that are U-Nets can be exported"
+        )
     if meta["objective"] != "ddpm":
         raise UserError(
             f"objective {meta['objective']}: diffusers has no unconditional pipeline for it; "

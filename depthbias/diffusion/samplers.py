@@ -18,6 +18,7 @@ from torch import Tensor
 from depthbias.data.pixels import to_uint8
 from depthbias.diffusion.denoiser import Denoiser
 from depthbias.diffusion.noise import ImageNoise
+from depthbias.diffusion.sampler_names import SAMPLERS as NAMES
 
 Noise = Callable[[], Tensor]
 
@@ -73,7 +74,8 @@ def heun(
         yield x
 
 
-SAMPLERS = {"ddim": ddim, "ddpm": ddpm, "dpmpp": dpmpp, "heun": heun}
+# The function of every row of the table of names.
+SAMPLERS: dict[str, Callable[..., Iterator[Tensor]]] = {name: globals()[name] for name in NAMES}
 
 
 @torch.inference_mode()

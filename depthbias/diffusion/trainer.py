@@ -1,4 +1,4 @@
-"""Training a U-Net on images that stay on the device, never waiting for it between log points."""
+"""Training a network on images that stay on the device, never waiting for it between log points."""
 
 import copy
 import math
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from depthbias.data.pixels import to_float
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.objectives import (
     Objective,
     alpha_bars,
@@ -18,7 +19,6 @@ from depthbias.diffusion.objectives import (
     edm_loss,
     measure_sigma_data,
 )
-from depthbias.diffusion.unet import build_unet
 from depthbias.system.compute import Precision
 from depthbias.system.errors import UserError
 
@@ -70,7 +70,7 @@ class Trainer:
 
     images: uint8 [N, S, S, C]. Minibatches are cut from one random permutation of the images after
     another, so in N images seen each occurs once. Runs with the same seed see the same minibatches,
-    timesteps and noise whatever the U-Net.
+    timesteps and noise whatever the architecture.
     """
 
     def __init__(
@@ -79,13 +79,12 @@ class Trainer:
         self.options, self.device, self.precision = options, device, precision
         self.layout = LAYOUTS.get(device.type, torch.contiguous_format)
         torch.manual_seed(options.seed)
-        data_seed = int(torch.randint(2**62, ()))  # first, for U-Nets differ in how much they draw
+        data_seed = int(
+            torch.randint(2**62, ())
+        )  # first, for networks differ in how much they draw
         self.generator = torch.Generator(device).manual_seed(data_seed)
-        net: torch.nn.Module = build_unet(
-            options.architecture,
-            channels=images.shape[3],
-            size=images.shape[1],
-            width=options.width,
+        net = get_architecture(options.architecture).build(
+            channels=images.shape[3], size=images.shape[1], width=options.width
         )
         self.net = net.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(self.net.named_parameters())

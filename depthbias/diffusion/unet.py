@@ -32,8 +32,8 @@ class UNet(Architecture):
         return max(1, self.stages - 2)
 
     @property
-    def pipeline(self) -> str:
-        return "DDPMPipeline"
+    def exportable(self) -> bool:
+        return True
 
     def describe(self) -> dict[str, str]:
         widths = " ".join(map(str, self.channels))

@@ -1,4 +1,4 @@
-"""A trained U-Net as a denoiser D(x, sigma) -> x0 (see denoisers.py for the contract)."""
+"""A trained network as a denoiser D(x, sigma) -> x0 (see denoiser.py for the contract)."""
 
 import math
 from typing import get_args
@@ -12,7 +12,7 @@ from depthbias.diffusion.schedules import ddpm_sigmas
 
 
 class UNetDenoiser:
-    """A trained U-Net as a denoiser for every sigma > 0.
+    """A trained network, a U-Net or another, as a denoiser for every sigma > 0.
 
     ddpm (arXiv 2006.11239): D = x - sigma eps(x / sqrt(1 + sigma^2), t), where t interpolates
     ln sigma between the 1000 levels; outside of them (0.01 to 157) t stays at the end. edm

@@ -1,4 +1,4 @@
-"""The embeddings that distances between images are measured in, and where each is from.
+"""The embeddings that distances between images are measured in: one table, no torch.
 
 The description of an embedding is written beside every number computed with it, so that no number
 stands for another network than the one it names.
@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
-from depthbias.vision.lpips_distance import LPIPS_NETS
 from depthbias.vision.pretrained import SSCD, TORCHVISION, Weights
 
 Metric = Literal["euclidean", "cosine"]
+
+
+# Network of the lpips package: the least side in pixels that it can take, its ImageNet weights.
+LPIPS_NETS = {
+    "alex": (31, TORCHVISION["alexnet"]),
+    "vgg": (16, TORCHVISION["vgg16"]),
+    "squeeze": (17, TORCHVISION["squeezenet1_1"]),
+}
 
 
 ENLARGE = "sides below {} px resized to 64 (bilinear)"
@@ -22,10 +29,11 @@ RGB = "grey repeated to RGB"
 
 @dataclass(frozen=True)
 class Embedding:
-    """An entry of the registry.
+    """A row of the table.
 
-    transform: what happens to an image before the network; dimension: 0 where it depends on the
-    study; weights: the file of the network, if it is a downloaded one; origin: where it is from.
+    metric: of distances between its vectors; transform: what happens to an image before the
+    network; dimension: 0 where it depends on the study; origin: where it is from; weights: the file
+    of the network, if it is a downloaded one; backbone: whether diversity may be measured on it.
     """
 
     metric: Metric
@@ -33,6 +41,7 @@ class Embedding:
     dimension: int
     origin: str
     weights: Weights | None = None
+    backbone: bool = False
 
 
 def _lpips(net: str, source: str) -> Embedding:
@@ -44,6 +53,7 @@ def _lpips(net: str, source: str) -> Embedding:
         f"LPIPS 0.1 (lpips {version('lpips')}, its own linear weights) on torchvision's {source}, "
         "ImageNet; squared distance = LPIPS",
         weights,
+        backbone=True,
     )
 
 
@@ -77,6 +87,7 @@ EMBEDDINGS: dict[str, Embedding] = {
         0,
         "the study's own classifier: the outputs of all residual blocks, each averaged over a "
         "4 x 4 grid and scaled to length 1, side by side",
+        backbone=True,
     ),
 }
 
@@ -87,4 +98,4 @@ CLASSIFIER_DISTANCE = (
 )
 
 
-BACKBONES = ("lpips-alex", "lpips-vgg", "lpips-squeeze", "classifier")
+BACKBONES = tuple(name for name, row in EMBEDDINGS.items() if row.backbone)

@@ -14,15 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from depthbias.system.errors import UserError
-from depthbias.vision.pretrained import TORCHVISION, load_state
-
-# Network of the lpips package: the least side in pixels that it can take, its ImageNet weights.
-LPIPS_NETS = {
-    "alex": (31, TORCHVISION["alexnet"]),
-    "vgg": (16, TORCHVISION["vgg16"]),
-    "squeeze": (17, TORCHVISION["squeezenet1_1"]),
-}
-
+from depthbias.vision.embeddings import LPIPS_NETS
+from depthbias.vision.pretrained import load_state
 
 ENLARGED = 64  # pixels, the side that smaller images are resized to
 

@@ -1,5 +1,7 @@
 """Pretrained weights: found in a folder or downloaded once; opened once their hash is checked.
 
+Torch is imported only where weights are opened.
+
 The folder is the one that the environment variable DEPTHBIAS_WEIGHTS names, else data/weights.
 """
 
@@ -9,12 +11,13 @@ import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from depthbias.system.downloads import Failed, fetch
 from depthbias.system.errors import UserError, explain
+
+if TYPE_CHECKING:
+    import torch
 
 FOLDER = "data/weights"
 VARIABLE = "DEPTHBIAS_WEIGHTS"
@@ -65,12 +68,14 @@ def weights_folder() -> Path:
     return Path(os.environ.get(VARIABLE) or FOLDER)
 
 
-def load_state(weights: Weights) -> dict[str, torch.Tensor]:
+def load_state(weights: Weights) -> "dict[str, torch.Tensor]":
     """The tensors of a torchvision checkpoint, on the CPU.
 
     These files are pickles, which nothing else here reads: only after the hash was checked, and by
     torch's weights_only reader, which makes tensors and containers and runs no code of the file.
     """
+    import torch
+
     content = read_weights(weights)
     try:
         state: dict[str, torch.Tensor] = torch.load(
@@ -83,6 +88,8 @@ def load_state(weights: Weights) -> dict[str, torch.Tensor]:
 
 def load_script(weights: Weights) -> Any:
     """A TorchScript module, in eval mode on the CPU. It is code: run after its hash was checked."""
+    import torch
+
     content = read_weights(weights)
     try:
         return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()

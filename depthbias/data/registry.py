@@ -1,0 +1,62 @@
+"""The data sets by name: one table. The loaders' modules import nothing heavy until they load."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from depthbias.data.celeba import load_celeba
+from depthbias.data.dataset import DataSet
+from depthbias.data.digits import load_digits
+from depthbias.data.folder import load_folder
+from depthbias.data.mnist import load_mnist
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A data set that can be prepared.
+
+    load: called with those of `size`, `channels`, `folders` (where files are looked for, in turn),
+    `folder` (the first of them), `table` (of labels) and `workers` that it has parameters for;
+    description: a few words; needs: keys of the block `data` that must not be empty. `labels` is
+    refused where it is not needed.
+    """
+
+    load: Callable[..., DataSet]
+    description: str
+    needs: tuple[str, ...] = ()
+
+
+DATA_SETS = {
+    "digits": DataSource(load_digits, "bundled with scikit-learn"),
+    "mnist": DataSource(load_mnist, "downloaded", needs=("raw",)),
+    "celeba": DataSource(load_celeba, "aligned faces", needs=("raw",)),
+    "folder": DataSource(load_folder, "own images", needs=("raw", "labels")),
+}
+
+
+def key_problem(name: str, raw: str, labels: str) -> str:
+    """What is wrong with the keys given for a data set, as "key: what"; "" if nothing is."""
+    given = {"raw": raw, "labels": labels}
+    for key in DATA_SETS[name].needs:
+        if not given[key]:
+            return f"{key}: data set {name} needs it"
+    if labels and "labels" not in DATA_SETS[name].needs:
+        takes = [other for other, row in DATA_SETS.items() if "labels" in row.needs]
+        return f"labels: only for data set {' or '.join(takes)}, not {name}"
+    return ""
+
+
+def load_data_set(
+    name: str, folders: Sequence[Path], table: Path, *, size: int, channels: int, workers: int
+) -> DataSet:
+    """The data set `name` at size x size pixels with 1 (grey) or 3 (RGB) channels.
+
+    folders: where its files are looked for, in turn; table: of labels, for own images; workers:
+    processes that decode images. UserError for files that are missing or damaged.
+    """
+    load = DATA_SETS[name].load
+    given = {"folders": folders, "folder": folders[0], "table": table}
+    given |= {"size": size, "channels": channels, "workers": workers}
+    wanted = inspect.signature(load).parameters
+    return load(**{key: value for key, value in given.items() if key in wanted})

@@ -1,0 +1,26 @@
+"""The samplers by name: one table, no torch. Their functions, of the same names, are in samplers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """title: in figures and tables; needs_noise: whether a step adds noise to the image;
+    objectives: the training objectives whose models it may sample in a study."""
+
+    title: str
+    needs_noise: bool = False
+    objectives: tuple[str, ...] = ("ddpm", "edm")
+
+
+SAMPLERS = {
+    "ddim": Sampler("DDIM"),
+    "ddpm": Sampler("DDPM", needs_noise=True, objectives=("ddpm",)),
+    "dpmpp": Sampler("DPM-Solver++"),
+    "heun": Sampler("Heun"),
+}
+
+
+def samplers_for(objective: str) -> list[str]:
+    """The samplers of models that were trained with this objective."""
+    return [name for name, row in SAMPLERS.items() if objective in row.objectives]
