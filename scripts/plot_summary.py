@@ -1,10 +1,13 @@
-"""Plot the mean perceptual distance of pairs of generated images against depth."""
+"""Plot one of the figures that need nothing but the summary of a study."""
 
 import argparse
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import Any
 
 from depthbias.estimates.tidy import read_rows
-from depthbias.report.distance_figures import plot_diversity
+from depthbias.report.registry import NAMES, draw
 from depthbias.report.style import save
 from depthbias.system.errors import command
 from depthbias.system.files import read_json
@@ -13,15 +16,19 @@ from depthbias.system.files import read_json
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
+    add("figure", choices=NAMES)
     add("--summary", type=Path, required=True, help="tidy results of one study (.csv)")
-    add("--about", type=Path, required=True, help="what the distance is (.json)")
+    add("--provenance", type=Path, nargs="+", default=[], help="what the distances are (.json)")
     add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse()
-    save(plot_diversity(read_rows(args.summary), read_json(args.about)), args.output)
+    provenance = {
+        name: found for path in args.provenance for name, found in read_json(path).items()
+    }
+    save(draw(args.figure, read_rows(args.summary), provenance), args.output)
 
 
 if __name__ == "__main__":
