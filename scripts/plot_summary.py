@@ -25,9 +25,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    provenance = {
-        name: found for path in args.provenance for name, found in read_json(path).items()
-    }
+    provenance: dict[str, Any] = reduce(or_, map(read_json, args.provenance), {})
     save(draw(args.figure, read_rows(args.summary), provenance), args.output)
 
 
