@@ -22,7 +22,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.estimates.tidy import tidy, write_rows
+from depthbias.estimates.tidy import read_rows, tidy, write_rows
 from depthbias.measures.generations import read_generated
 from depthbias.report import published
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
@@ -533,6 +533,7 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
     samples, classes = archives
     tables = ["--output-csv", "t.csv", "--output-md", "t.md", "--output-html", "t.html"]
     sizes = ["--channels", 1, "--size", 8, "--width", 0.5]
+    sizes += ["--study", "digits", "--rows", "parameters.csv"]
     archived = ["--samples", *samples, "--classes", *classes]
     monkeypatch.chdir(tmp_path)
     run_script(monkeypatch, "write_proportions", "--summary", table, *tables)
@@ -563,9 +564,13 @@ def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tables = ["--output-csv", "t.csv", "--output-md", "t.md"]
     sizes = ["--channels", 1, "--size", 32, "--width", 0.5]
+    sizes += ["--study", "digits", "--rows", "parameters.csv"]
     run_script(monkeypatch, "write_architectures", "--architectures", *PUBLISHED, *sizes, *tables)
     table = pd.read_csv("t.csv")
     assert table["name"].tolist() == PUBLISHED
+    rows = read_rows("parameters.csv")
+    assert rows["architecture"].tolist() == PUBLISHED and set(rows["metric"]) == {"parameters"}
+    assert rows["value"].tolist() == table["parameters_study"].tolist()
     assert (table["parameters_measured"] == table["parameters_published"]).all()
     assert (table["parameters_study"] < 0.3 * table["parameters_measured"]).all()
     assert "| 27,290,691 |" in Path("t.md").read_text()
