@@ -79,7 +79,7 @@ def _read_meta(path: str | Path) -> dict[str, Any]:
     return meta
 
 
-def export_diffusers(module: torch.nn.Module, meta: Mapping[str, Any], folder: str | Path) -> None:
+def export_diffusers(module: Any, meta: Mapping[str, Any], folder: str | Path) -> None:
     """Write a folder that opens with `DDPMPipeline.from_pretrained`, and with
     `UNet2DModel.from_pretrained(folder, subfolder="unet")`.
 

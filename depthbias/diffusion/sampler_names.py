@@ -1,4 +1,4 @@
-"""The samplers by name: one table, no torch. Their functions, of the same names, are in samplers."""
+"""The samplers by name: one table, no torch. The functions have the same names, in samplers."""
 
 from dataclasses import dataclass
 

@@ -79,9 +79,7 @@ class Trainer:
         self.options, self.device, self.precision = options, device, precision
         self.layout = LAYOUTS.get(device.type, torch.contiguous_format)
         torch.manual_seed(options.seed)
-        data_seed = int(
-            torch.randint(2**62, ())
-        )  # first, for networks differ in how much they draw
+        data_seed = int(torch.randint(2**62, ()))  # first, for networks draw more or less
         self.generator = torch.Generator(device).manual_seed(data_seed)
         net = get_architecture(options.architecture).build(
             channels=images.shape[3], size=images.shape[1], width=options.width

@@ -124,10 +124,14 @@ def _without_seed(one: Measured) -> Run | None:
 
 
 def _series(one: Measured) -> Run | None:
-    """The run with the series for its U-Net; None for real images and pairs of models."""
+    """The run with the series for its architecture.
+
+    None for real images, pairs of models and networks without depth.
+    """
     if one.run.architecture in ("real", "train") or "~" in one.run.architecture:
         return None
-    return one.run._replace(architecture=get_architecture(one.run.architecture).series, seed=ALL)
+    found = get_architecture(one.run.architecture)
+    return one.run._replace(architecture=found.series, seed=ALL) if found.depth else None
 
 
 def _over_seeds(group: Sequence[Measured]) -> Measured:
@@ -163,7 +167,7 @@ def _over_depth(group: Sequence[Measured]) -> Measured:
     Errors as in `amplification.depth_trend`: residuals over 1 - leverage with Student's t of G - 2
     degrees of freedom, combined with the error of the images.
     """
-    depths = np.array([float(get_architecture(one.run.architecture).depth) for one in group])
+    depths = np.array([get_architecture(one.run.architecture).depth for one in group], dtype=float)
     values = np.array([one.estimate.value for one in group])
     weights = slope_weights(depths)
     slope = float(weights @ values)

@@ -97,15 +97,17 @@ def _grouped(models: Iterable[Model], *names: str) -> list[list[Model]]:
 
 
 def _by_series(models: Iterable[Model]) -> dict[str, list[Model]]:
-    """Models of each series that has several depths; depth2-large belongs to none."""
+    """Models of each series that has several depths; networks without depth belong to none."""
     groups = defaultdict(list)
     for model in models:
-        groups[get_architecture(model.run.architecture).series].append(model)
+        if _depth(model):
+            groups[get_architecture(model.run.architecture).series].append(model)
     return {series: group for series, group in groups.items() if len(set(map(_depth, group))) > 1}
 
 
 def _depth(model: Model) -> int:
-    return get_architecture(model.run.architecture).depth
+    """Of the architecture; 0 where it has none."""
+    return get_architecture(model.run.architecture).depth or 0
 
 
 def _keys(model: Model, **changed: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from depthbias.report.panels import (
     DEPTH_LABEL,
     PanelRow,
     blocks_of,
+    depth_ticks,
     draw_ghost,
     draw_line,
     draw_points,
@@ -174,17 +175,18 @@ def _draw(
                     axes.axhline(value, color=mark.colour, **DASHED)
     for name, value in column.published.items():
         found = get_architecture(name)
-        if found.series == "published" == block.series:
+        if found.depth and found.series == "published" == block.series:
             axes.plot(found.depth, value, "x", color=GREY, ms=4)
     axes.set_ylabel(column.label)
 
 
 def _axis(axes: Axes, models: pd.DataFrame, shown: Sequence[str]) -> dict[str, float]:
-    """Ticks at whole depths, and left of them one for each background; returns their places."""
-    depths = sorted({int(depth) for depth in models["depth"]})
+    """Ticks at the depths, and left of them one for each background; returns their places."""
+    ticks = depth_ticks(models)
+    depths = list(ticks)
     places = {name: depths[0] - float(len(shown) - i) for i, name in enumerate(shown)}
     names = [BACKGROUNDS[name].replace(" ", "\n") for name in shown]
-    axes.set_xticks([*places.values(), *map(float, depths)], [*names, *map(str, depths)])
+    axes.set_xticks([*places.values(), *depths], [*names, *ticks.values()])
     axes.set_xlim(min([*places.values(), depths[0]]) - 0.55, depths[-1] + 0.6)
     if shown:
         axes.axvspan(

@@ -21,7 +21,7 @@ from depthbias.system.errors import UserError
 
 DEPTH_LABEL = "depth (resolution stages)"
 ROW_HEIGHT = 1.75  # inches
-LARGE_SHIFT = 0.45  # depth2-large stands between depth 2 and depth 3
+BESIDE_SHIFT = 0.45  # depth2-large stands between depth 2 and depth 3
 
 
 class PanelRow(NamedTuple):
@@ -32,15 +32,27 @@ class PanelRow(NamedTuple):
 
 
 def metric_rows(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows of one metric with a finite value; adds the U-Net's depth and series (real: NaN, "")."""
+    """Rows of one metric with a finite value, and what tells panels where they belong.
+
+    Adds depth, x (the place on an axis of depth), series and shown_with; real images: NaN and "".
+    Architectures without depth have the next whole numbers after the deepest.
+    """
     rows = summary[(summary["metric"] == metric) & np.isfinite(summary["value"])].copy()
     named = {
         name: get_architecture(name)
         for name in rows["architecture"].unique()
         if name not in ("", REAL)
     }
-    rows["depth"] = [named[n].depth if n in named else math.nan for n in rows["architecture"]]
-    rows["series"] = [named[n].series if n in named else "" for n in rows["architecture"]]
+    places = {name: float(found.depth) for name, found in named.items() if found.depth}
+    without = [name for name in ordered_architectures(named) if name not in places]
+    first = max(places.values(), default=0.0) + 1
+    beside = {name: BESIDE_SHIFT for name in places if named[name].beside}
+    places |= {name: first + place for place, name in enumerate(without)}
+    names = list(rows["architecture"])
+    rows["depth"] = [places.get(name, math.nan) for name in names]
+    rows["x"] = [places.get(name, math.nan) + beside.get(name, 0.0) for name in names]
+    rows["series"] = [named[name].series if name in named else "" for name in names]
+    rows["shown_with"] = [named[name].shown_with if name in named else "" for name in names]
     return rows
 
 
@@ -49,15 +61,14 @@ def blocks_of(rows: pd.DataFrame) -> list[PanelRow]:
     models = rows[rows["depth"].notna()]
     if models.empty:
         raise UserError("the summary has no model to plot: measure the study first")
-    found = set(models["series"].replace("large", "published"))
+    found = set(models["shown_with"])
     samplers = models["sampler"].unique()
     return [PanelRow(sampler, name) for sampler in samplers for name in SERIES if name in found]
 
 
 def in_block(rows: pd.DataFrame, block: PanelRow) -> pd.DataFrame:
-    """The rows of one row of panels; depth2-large stands with the published ones."""
-    same = rows["series"].replace("large", "published") == block.series
-    return rows[same & (rows["sampler"] == block.sampler)]
+    """The rows of one row of panels: of a series, and of those that are shown with it."""
+    return rows[(rows["shown_with"] == block.series) & (rows["sampler"] == block.sampler)]
 
 
 def panel_grid(rows: int, columns: int, share: Literal["all", "col"]) -> tuple[Figure, np.ndarray]:
@@ -107,15 +118,14 @@ def draw_points(
 def draw_line(axes: Axes, rows: pd.DataFrame, mark: Mark, shift: float, seeds: bool = True) -> None:
     """One quantity over depth, `shift` points to the right.
 
-    A line through the estimates over all seeds; the large U-Net apart from it, as it has another
-    size but the same depth; with `seeds`, pale dots for the single seeds.
+    A line through the estimates over all seeds; what is only shown with the series apart from it,
+    as it has another size or no depth; with `seeds`, pale dots for the single seeds.
     """
-    large = rows["series"] == "large"
-    x = rows["depth"] + LARGE_SHIFT * large
+    own, x = rows["series"] == rows["shown_with"], rows["x"]
     over_seeds = rows["seed"] == ALL_SEEDS
-    line = rows[over_seeds & ~large].sort_values("depth")
+    line = rows[over_seeds & own].sort_values("depth")
     draw_points(axes, line["depth"].to_numpy(), line, mark, shift)
-    apart = over_seeds & large
+    apart = over_seeds & ~own
     draw_points(axes, x[apart].to_numpy(), rows[apart], mark, shift, mfc="white", ls="none")
     if seeds:
         dots: dict[str, Any] = {
@@ -144,13 +154,21 @@ def draw_ghost(axes: Axes, rows: pd.DataFrame, block: PanelRow) -> None:
     axes.plot(line["depth"], line["value"], color=PALE, lw=1, zorder=0.9)
 
 
+def depth_ticks(rows: pd.DataFrame) -> dict[float, str]:
+    """Places on an axis of depth, from the left, and their labels: a depth, or else a name."""
+    models = rows[rows["depth"].notna()]
+    names = dict(zip(models["depth"], models["architecture"], strict=True))
+    depths = {place: get_architecture(name).depth for place, name in sorted(names.items())}
+    return {place: str(depth or names[place]) for place, depth in depths.items()}
+
+
 def depth_axis(axes: Axes, rows: pd.DataFrame, control: bool) -> float:
-    """Ticks at whole depths, with "real" to their left if there is a control; returns its x."""
-    depths = sorted({int(depth) for depth in rows["depth"].dropna()})
-    place = depths[0] - 1.0
-    ticks = ([place] if control else []) + [float(depth) for depth in depths]
-    axes.set_xticks(ticks, [REAL] * control + [str(depth) for depth in depths])
-    axes.set_xlim(ticks[0] - 0.5, depths[-1] + 0.6)
+    """Ticks at the depths, with "real" to their left if there is a control; returns its x."""
+    labels = depth_ticks(rows)
+    place = min(labels) - 1.0
+    ticks = {place: REAL, **labels} if control else labels
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set_xlim(min(ticks) - 0.5, max(ticks) + 0.6)
     if control:
         axes.axvspan(place - 0.5, place + 0.45, color="#f1f1f1", lw=0, zorder=0)
     return place
@@ -158,7 +176,7 @@ def depth_axis(axes: Axes, rows: pd.DataFrame, control: bool) -> float:
 
 def line_ends(rows: pd.DataFrame, by: str, marks: dict[str, Mark]) -> list[tuple[float, str, Mark]]:
     """Where the line of each mark ends: at the deepest model, over all seeds."""
-    trend = rows[(rows["seed"] == ALL_SEEDS) & (rows["series"] != "large")]
+    trend = rows[(rows["seed"] == ALL_SEEDS) & (rows["series"] == rows["shown_with"])]
     last = trend.sort_values("depth").groupby(by)["value"].last()
     return [(last[name], name, mark) for name, mark in marks.items() if name in last]
 
@@ -188,9 +206,11 @@ def line_handles(rows: pd.DataFrame) -> list[Artist]:
         {"marker": "o", "lw": 1.2, "label": "95 % interval"},
         {"marker": ".", "ls": "none", "alpha": 0.5, "ms": 5, "mew": 0, "label": "one seed"},
     ]
-    if (rows["series"] == "large").any():
-        entries.append({"marker": "o", "mfc": "white", "ls": "none", "label": SERIES["large"]})
-    if {"published"} < set(rows["series"]) - {"", "large"}:
+    apart = set(rows["series"][rows["series"] != rows["shown_with"]])
+    if apart:
+        label = ", ".join(SERIES[name] for name in SERIES if name in apart)
+        entries.append({"marker": "o", "mfc": "white", "ls": "none", "label": label})
+    if {"published"} < set(rows["shown_with"]) - {""}:
         entries.append({"color": PALE, "lw": 1, "label": SERIES["published"]})
     return [Line2D([], [], **({"color": GREY} | entry)) for entry in entries]
 
@@ -209,7 +229,7 @@ def sample_note(rows: pd.DataFrame) -> str:
 def architecture_marks(architectures: Iterable[str]) -> dict[str, Mark]:
     """A colour and marker for each depth, a line style for each series."""
     found = [get_architecture(name) for name in ordered_architectures(architectures)]
-    depths = sorted({a.depth for a in found})
+    depths = sorted({a.depth for a in found}, key=lambda depth: depth or math.inf)
     by_depth = dict(zip(depths, ordered_marks(len(depths)), strict=True))
     lines = dict(zip(SERIES, LINES, strict=False))
     return {a.name: by_depth[a.depth]._replace(line=lines[a.series]) for a in found}

@@ -53,11 +53,11 @@ def plot_grid(models: Sequence[Generated], columns: int, decidable: float) -> Fi
 
 
 def _references(models: Sequence[Generated]) -> dict[str, Generated]:
-    """For every U-Net the shallowest of its series; depth2-large counts as a published one."""
+    """For every architecture the shallowest of those it is shown with."""
     shallowest: dict[str, Generated] = {}
     references = {}
     for model in models:  # in reading order: by depth within a series
-        series = get_architecture(model.run["architecture"]).series.replace("large", "published")
+        series = get_architecture(model.run["architecture"]).shown_with
         references[model.run["architecture"]] = shallowest.setdefault(series, model)
     return references
 

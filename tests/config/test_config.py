@@ -2,15 +2,19 @@
 
 import copy
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
-from depthbias.config.blocks import EmbeddingName
 from depthbias.config.reading import load, parse, schema
+from depthbias.data.registry import DATA_SETS
+from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.system.errors import UserError
+from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
 ROOT = Path(__file__).parents[2]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -112,10 +116,20 @@ def test_bad_values_are_refused_in_one_line(path, value, words):
         assert word in message, message
 
 
-def test_embeddings_are_those_of_the_registry():
-    from depthbias.vision.embeddings import EMBEDDINGS
+def test_names_are_those_of_the_tables():
+    blocks = schema()["$defs"]
+    assert blocks["Data"]["properties"]["dataset"]["enum"] == list(DATA_SETS)
+    assert blocks["Diversity"]["properties"]["backbone"]["enum"] == list(BACKBONES)
+    embeddings = blocks["Neighbors"]["properties"]["embeddings"]["items"]
+    assert embeddings["enum"] == list(EMBEDDINGS)
+    pattern = blocks["Sampling"]["properties"]["samplers"]["items"]["pattern"]
+    assert all(re.match(pattern, f"{name}-10") for name in SAMPLERS)
+    assert not re.match(pattern, "plms-10")
 
-    assert set(get_args(EmbeddingName)) == set(EMBEDDINGS)
+
+def test_configuration_needs_no_torch():
+    code = "import sys, depthbias.config.reading; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_ancestral_sampling_needs_the_ddpm_objective():

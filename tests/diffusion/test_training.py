@@ -495,7 +495,7 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing(inputs, tmp_path):
     ("changes", "message"),
     [
         ({"model": "stderr/below-a-file/model.safetensors"}, "below-a-file.*cannot write"),
-        ({"architecture": "depth9"}, "unknown U-Net 'depth9'"),
+        ({"architecture": "depth9"}, "unknown architecture 'depth9'"),
         ({"architecture": "depth6"}, "too deep for images of 8x8"),
         ({"subset": "foreign.json"}, "foreign.json: not a subset"),
         ({"images": "missing.npz"}, "missing.npz: cannot read"),

@@ -1,4 +1,4 @@
-"""Architectures: published parameter counts, the other series, sizes and widths that do not fit."""
+"""U-Nets: published parameter counts, the other series, sizes and widths that do not fit."""
 
 import subprocess
 import sys
@@ -6,14 +6,8 @@ import sys
 import pytest
 import torch
 
-from depthbias.diffusion.architectures import (
-    ARCHITECTURES,
-    check_size,
-    get_architecture,
-    norm_groups,
-    stage_widths,
-)
-from depthbias.diffusion.unet import build_unet
+from depthbias.diffusion.architectures import ARCHITECTURES, SERIES, get_architecture
+from depthbias.diffusion.unet import UNETS, build_unet, norm_groups
 from depthbias.system.errors import UserError
 
 PUBLISHED = {
@@ -49,19 +43,32 @@ def test_parameter_counts(name, parameters):
     with torch.device("meta"):
         unet = build_unet(name, channels=3, size=64)
     assert count(unet) == parameters
-    assert len(unet.down_blocks) == len(unet.up_blocks) == get_architecture(name).depth
+    found = get_architecture(name)
+    assert len(unet.down_blocks) == len(unet.up_blocks) == found.depth == found.stages
+    assert (unet.mid_block is not None) == found.has_mid_block
+    assert found.parameters(3, 64, 1.0) == parameters
 
 
 def test_every_architecture_is_counted_and_belongs_to_one_series():
-    assert set(ARCHITECTURES) == set(PUBLISHED | CONSTANT_WIDTH | MATCHED)
+    assert set(UNETS) == set(PUBLISHED | CONSTANT_WIDTH | MATCHED)
+    assert UNETS.items() < ARCHITECTURES.items()
     by_series = {}
-    for unet in ARCHITECTURES.values():
+    for unet in UNETS.values():
         by_series.setdefault(unet.series, []).append(unet.depth)
     assert by_series == {
         "published": [2, 3, 4, 5, 6],
         "large": [2],
         "constant-width": [2, 3, 4, 5, 6],
         "parameter-matched": [2, 3, 4, 5, 6],
+    }
+
+
+def test_figures_have_a_title_for_every_series_and_a_place_for_it():
+    assert {one.series for one in ARCHITECTURES.values()} == set(SERIES)
+    places = {one.series: one.shown_with for one in ARCHITECTURES.values()}
+    assert places == {name: name for name in SERIES} | {
+        "large": "published",
+        "transformer": "published",
     }
 
 
@@ -96,7 +103,7 @@ def test_attention_is_at_one_stage_mirrored_on_the_way_up():
     [("depth2", 1, 32), ("depth2", 0.5, 8), ("depth2", 0.25, 4), ("depth4-const", 0.5, 32)],
 )
 def test_norm_groups(name, width, groups):
-    widths = stage_widths(name, width)
+    widths = get_architecture(name).widths(width)
     assert norm_groups(widths) == groups
     assert all(w % groups == 0 for w in widths)
 
@@ -118,14 +125,14 @@ def test_a_width_without_whole_attention_heads_is_refused(width):
 )
 def test_too_deep_for_the_image_size(name, size, message):
     with pytest.raises(UserError, match=message):
-        check_size(name, size)
+        get_architecture(name).check(size, 1.0)
     with pytest.raises(UserError, match="too deep"):
         build_unet(name, channels=1, size=size)
 
 
 def test_one_pixel_at_the_bottom_is_deep_enough():
-    check_size("depth6", 32)
-    check_size("depth4", 8)
+    get_architecture("depth6").check(32, 1.0)
+    get_architecture("depth4").check(8, 1.0)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -136,3 +143,10 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 def test_architectures_need_no_torch():
     code = "import sys, depthbias.diffusion.architectures; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_build_unet_builds_u_nets_only():
+    with pytest.raises(UserError, match="unknown architecture 'dit-small': did you mean"):
+        build_unet("dit-small", channels=1, size=8)
+    with pytest.raises(UserError, match="0 image channels"):
+        build_unet("depth2", channels=0, size=8)
