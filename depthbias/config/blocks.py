@@ -10,6 +10,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -26,6 +27,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
+
+
+Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Block(BaseModel):
@@ -64,9 +68,11 @@ class Data(Block):
 class Selector(Block):
     """Which images belong to a class, by their attributes or labels."""
 
-    all: list[str] = Field(default=[], description="attributes the image must have")
-    any: list[str] = Field(default=[], description="attributes of which it must have at least one")
-    none: list[str] = Field(default=[], description="attributes it must not have")
+    all: list[Label] = Field(default=[], description="attributes the image must have")
+    any: list[Label] = Field(
+        default=[], description="attributes of which it must have at least one"
+    )
+    none: list[Label] = Field(default=[], description="attributes it must not have")
 
     @field_validator("all", "any", "none", mode="before")
     @classmethod
