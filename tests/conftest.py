@@ -87,6 +87,14 @@ def snakemake(folder, *arguments, timeout=900, **environment):
     )
 
 
+def rules(*targets):
+    """{rule: what a dry run with these targets says of one of its jobs}."""
+    done = snakemake(ROOT, "-n", "-p", "--forceall", "--", *targets)
+    assert done.returncode == 0, done.stdout
+    jobs = re.findall(r"^(rule (\S+):\n(?:    .*\n|\n)*)", done.stdout, re.MULTILINE)
+    return {name: text for text, name in reversed(jobs)}
+
+
 # They say what the machine took.
 RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)")
 
