@@ -1,7 +1,10 @@
 """Plot one of the figures that need nothing but the summary of a study."""
 
 import argparse
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import Any
 
 from depthbias.estimates.tidy import read_rows
 from depthbias.report.registry import NAMES, draw
@@ -22,9 +25,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    provenance = {
-        name: found for path in args.provenance for name, found in read_json(path).items()
-    }
+    provenance: dict[str, Any] = reduce(or_, map(read_json, args.provenance), {})
     save(draw(args.figure, read_rows(args.summary), provenance), args.output)
 
 
