@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,7 +54,7 @@ def main() -> None:
     with lease() as leased:
         import torch
 
-        from depthbias.estimates.measurements import rows_of
+        from depthbias.estimates.measurements import Measured, rows_of
         from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
         from depthbias.measures.neighbor_sets import NeighborData
 
@@ -63,7 +64,8 @@ def main() -> None:
         study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         options = NeighborSettings(sorted(args.k), args.copies, device)
-        measured, pairs = [], []
+        measured: list[Measured] = []
+        pairs: list[dict[str, Any]] = []
         with Progress(len(study), "neighbours", "sets of images") as progress:
             for done, (queries, found, training) in enumerate(study.compare(options)):
                 for one in found:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from depthbias.diffusion.denoiser import Denoiser
     from depthbias.diffusion.unet_denoiser import UNetDenoiser
     from depthbias.measures.structure import Measurements
 
@@ -72,7 +73,7 @@ def sample(
 
     if found.gaussian.note:
         print(found.gaussian.note, file=sys.stderr, flush=True)
-    denoisers = {
+    denoisers: dict[str, Denoiser] = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
         "architecture": UNetDenoiser(
             denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
@@ -91,7 +92,7 @@ def sample(
         ),
         "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
         "indices": np.arange(args.count),
-        "noise_seed": np.int64(args.noise_seed),
+        "noise_seed": np.array(args.noise_seed, dtype=np.int64),
     }
 
 
@@ -121,7 +122,7 @@ def main() -> None:
         ) as progress:
             found = measure(denoiser, images, sigmas, effort, progress.update)
         trajectories = sample(args, denoiser, found, images)
-    about = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
+    about: dict[str, np.ndarray | str] = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
     write_npz(args.output, about | {"names": np.array(list(found.by_name))} | found.by_name)
     write_npz(args.trajectories, about | trajectories)
 

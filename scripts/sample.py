@@ -76,6 +76,10 @@ def draw(
     ) as progress:
         for first in range(0, args.count, args.batch_size):
             part = slice(first, min(first + args.batch_size, args.count))
+
+            def advance(share: float, of: slice = part) -> None:
+                progress.update(of.start + round(share * (of.stop - of.start)))
+
             images[part] = sample(
                 denoiser,
                 args.sampler,
@@ -84,9 +88,7 @@ def draw(
                 indices=range(part.start, part.stop),
                 shape=(meta["channels"], size, size),
                 device=device,
-                progress=lambda share, of=part: progress.update(
-                    of.start + round(share * (of.stop - of.start))
-                ),
+                progress=advance,
             )
     return images
 

@@ -11,6 +11,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -41,6 +42,9 @@ class OneOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.literal_schema(self.names)
+
+
+Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Block(BaseModel):
@@ -75,9 +79,11 @@ class Data(Block):
 class Selector(Block):
     """Which images belong to a class, by their attributes or labels."""
 
-    all: list[str] = Field(default=[], description="attributes the image must have")
-    any: list[str] = Field(default=[], description="attributes of which it must have at least one")
-    none: list[str] = Field(default=[], description="attributes it must not have")
+    all: list[Label] = Field(default=[], description="attributes the image must have")
+    any: list[Label] = Field(
+        default=[], description="attributes of which it must have at least one"
+    )
+    none: list[Label] = Field(default=[], description="attributes it must not have")
 
     @field_validator("all", "any", "none", mode="before")
     @classmethod

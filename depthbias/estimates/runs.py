@@ -1,10 +1,12 @@
 """Which run a measurement is about, and the names that stand for no single run."""
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from depthbias.diffusion.architectures import SERIES, get_architecture
+
 ALL_SEEDS = "all"  # the seed of rows that are over all seeds
-
-
 REAL = "real"  # the U-Net of rows about real held-out images
 
 
@@ -15,3 +17,11 @@ class Run(NamedTuple):
     architecture: str
     seed: str
     sampler: str
+
+
+def ordered_architectures(names: Iterable[str]) -> list[str]:
+    """Architectures in reading order: those shown together by depth, without depth last."""
+    found = [get_architecture(name) for name in set(names) - {"", REAL}]
+    order = {series: place for place, series in enumerate(SERIES)}
+    found.sort(key=lambda a: (order[a.shown_with], a.depth or math.inf, order[a.series]))
+    return [a.name for a in found]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from depthbias.diffusion.architectures import SERIES, get_architecture
-from depthbias.report.names import ordered_architectures
+from depthbias.estimates.runs import ordered_architectures
 from depthbias.report.pages import Section
 from depthbias.report.published import PARAMETERS, SOURCE
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL
-from depthbias.report.names import ordered_architectures, ratio_title
+from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
     ROW_HEIGHT,

@@ -22,13 +22,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
 from depthbias.measures.generations import read_generated
 from depthbias.report import published
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.bias_table import sections, wide_table
 from depthbias.report.loss_figure import plot_losses
-from depthbias.report.names import ordered_architectures
 from depthbias.report.pages import Section, html_page, markdown_page
 from depthbias.report.sample_figures import plot_grid, plot_real
 from depthbias.report.style import COLOURS, save, spread, styled
