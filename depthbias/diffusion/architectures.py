@@ -4,7 +4,10 @@ from depthbias.diffusion.architecture import Architecture, find
 from depthbias.diffusion.transformer import TRANSFORMERS
 from depthbias.diffusion.unet import UNETS
 
-ARCHITECTURES: dict[str, Architecture] = {**UNETS, **TRANSFORMERS}
+ARCHITECTURES: dict[str, Architecture] = {
+    **UNETS,
+    **TRANSFORMERS,
+}
 
 # What figures call a series where its name does not say it.
 TITLES = {

@@ -739,6 +739,7 @@ def test_prepare_reports_a_full_disk_in_one_line(own, tmp_path):
         ["--dataset", "cifar"],
         ["--dataset", "digits", "--size", "0"],
         ["--dataset", "mnist", "--raw", ""],
+        ["--dataset", "folder", "--raw", "", "--labels", "x.csv"],
     ],
 )
 def test_prepare_usage_errors(flags, tmp_path):

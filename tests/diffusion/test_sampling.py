@@ -20,6 +20,7 @@ from diffusers import (
 )
 from diffusers.schedulers import scheduling_ddpm
 
+from depthbias.diffusion import sampler_names
 from depthbias.diffusion.checkpoints import save_model
 from depthbias.diffusion.noise import ImageNoise, initial_noise
 from depthbias.diffusion.samplers import SAMPLERS, sample
@@ -261,9 +262,19 @@ def test_ancestral_sampling_gives_the_distribution():
         assert ancestral_variance(variance, all_levels) == pytest.approx(variance, rel=0.06)
 
 
-def test_ancestral_sampling_needs_noise():
+@pytest.mark.parametrize("name", sampler_names.SAMPLERS)
+def test_samplers_need_noise_where_their_table_says_so(name):
+    states = SAMPLERS[name](Gaussian([1.0]), torch.zeros(1, 1, 1, 1), edm_sigmas(3))
+    if not sampler_names.SAMPLERS[name].needs_noise:
+        last(states)
+        return
     with pytest.raises(ValueError, match="needs noise"):
-        last(SAMPLERS["ddpm"](Gaussian([1.0]), torch.zeros(1, 1, 1, 1), edm_sigmas(3)))
+        last(states)
+
+
+def test_samplers_of_an_objective():
+    assert sampler_names.samplers_for("ddpm") == ["ddim", "ddpm", "dpmpp", "heun"]
+    assert sampler_names.samplers_for("edm") == ["ddim", "dpmpp", "heun"]
 
 
 def test_samplers_yield_every_step():

@@ -112,8 +112,6 @@ def test_a_data_set_takes_three_files_and_is_prepared(checkout, tmp_path):
 
 def test_an_architecture_takes_two_files_and_is_built(checkout):
     assert len(extended(checkout, "An architecture")) == 2
-    if "OtherNetwork" not in (ROOT / "depthbias/diffusion/architectures.py").read_text():
-        pytest.skip("the table of architectures holds U-Nets only")
     check = """
 import torch
 from depthbias.diffusion.architectures import get_architecture
@@ -121,5 +119,8 @@ net = get_architecture("convnet").build(channels=1, size=8, width=1.0)
 x = torch.zeros(2, 1, 8, 8)
 assert net(x, torch.tensor([0.0, 999.5]), return_dict=False)[0].shape == x.shape
 assert get_architecture("convnet").depth is None
+from depthbias.report.architecture_table import architecture_table
+table = architecture_table(["convnet", "depth2"], 1, 8, 1.0)
+assert table["name"].tolist() == ["depth2", "convnet"]
 """
     python(checkout, "-c", check)

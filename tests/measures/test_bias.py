@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from scipy.special import expit, logit
 
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.intervals import (
     combined,
     draw_shares,
@@ -389,9 +390,8 @@ def made_up_study(
         trained = trained[:k] / trained[:k].sum()
         for architecture in architectures:
             for seed in range(seeds):
-                p = trained ** (1 + 0.2 * (int(architecture[5]) - 2)) * np.exp(
-                    0.1 * rng.normal(size=k)
-                )
+                depth = get_architecture(architecture).depth or 2
+                p = trained ** (1 + 0.2 * (depth - 2)) * np.exp(0.1 * rng.normal(size=k))
                 labels = rng.choice(k, n, p=p / p.sum())
                 for sampler in samplers:
                     ratio = "-".join(f"{100 * share:.0f}" for share in trained)
@@ -517,6 +517,7 @@ def test_samplers_are_compared_model_by_model():
 
 def test_series_have_their_own_reference_and_trend():
     architectures = ("depth2", "depth2-large", "depth3", "depth3-const", "depth4-const")
+    architectures += ("dit-small",)  # it has no depth
     table = table_of(*made_up_study(["six", "nine"], architectures=architectures))
     trends = table.xs("log_odds_shift_per_depth", level="metric")
     assert set(trends.index.get_level_values("architecture")) == {"published", "constant-width"}

@@ -304,11 +304,11 @@ def test_the_slope_on_depth_equals_least_squares_with_errors_of_hc3():
     assert found["n"] == 12
 
 
-def test_the_slope_leaves_out_real_images_depth2_large_and_classes():
+def test_the_slope_leaves_out_what_has_no_depth_in_the_series():
     runs = grid_of_runs(np.random.default_rng(1))
     more = [
         exact(Run("90-10", architecture, "0", "ddim-25"), 99.0, k=1)
-        for architecture in ("real", "train", "depth2-large", "depth2~depth3")
+        for architecture in ("real", "train", "depth2-large", "dit-small", "depth2~depth3")
     ]
     of_class = [exact(one.run, 5.0, name="six", k=1) for one in runs]
     trend = "nn_distance_per_depth:pixels"

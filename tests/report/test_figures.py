@@ -26,6 +26,7 @@ from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
 from depthbias.measures.generations import read_generated
 from depthbias.report import published
+from depthbias.report.architecture_table import architecture_table, section
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.bias_table import sections, wide_table
 from depthbias.report.loss_figure import plot_losses
@@ -71,7 +72,9 @@ def made_up_summary(
                 }
                 add("share_corrected", aim + 0.01 * rng.normal(), 0.02, **real)
         for architecture in architectures:
-            drift = 0.1 * (get_architecture(architecture).depth - 1) * np.eye(len(classes))[0]
+            drift = (
+                0.1 * ((get_architecture(architecture).depth or 1) - 1) * np.eye(len(classes))[0]
+            )
             for sampler in samplers:
                 for seed in ["all", *map(str, range(seeds))]:
                     noise = (0.02 if seed == "all" else 0.08) * rng.normal(size=len(classes))
@@ -278,6 +281,22 @@ def test_proportions_give_samplers_and_series_rows_of_their_own():
         panels(figure)[0]
     )
     assert "depth5\N{NO-BREAK SPACE}1.0" in figure.legends[0].get_title().get_text()
+
+
+def test_a_network_without_depth_stands_apart_right_of_the_deepest():
+    architectures = ["depth2", "dit-small", "depth2-large", "depth3"]
+    frame = made_up_summary(("six", "nine"), RATIOS, architectures)
+    figure = plot_proportions(frame)
+    for axes, ratio in zip(panels(figure), RATIOS, strict=True):
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert labels == ["real", "2", "3", "dit-small"]
+        row = estimates(frame, "share_corrected", ratio, "dit-small", "nine")
+        assert (4.0, round(100 * row.lower, 6), round(100 * row.upper, 6)) in bars(axes)
+        assert all(4.0 not in line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "depth2-large, transformer" in legend
+    alone = made_up_summary(("six", "nine"), RATIOS, ["dit-small"])
+    assert [t.get_text() for t in panels(plot_kappa(alone))[0].get_xticklabels()] == ["dit-small"]
 
 
 def test_kappa_shows_the_minority_and_its_exponent(summary):
@@ -574,6 +593,15 @@ def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
     assert (table["parameters_measured"] == table["parameters_published"]).all()
     assert (table["parameters_study"] < 0.3 * table["parameters_measured"]).all()
     assert "| 27,290,691 |" in Path("t.md").read_text()
+
+
+def test_the_table_holds_architectures_of_other_kinds():
+    table = architecture_table(["dit-small", "depth3", "depth2-large", "depth2"], 1, 8, 0.5)
+    assert table["name"].tolist() == ["depth2", "depth2-large", "depth3", "dit-small"]
+    other = section(table, 1, 0.5).rows[-1]
+    assert other[:3] == ["dit-small", "transformer", "-"]
+    assert other[4:] == ["all", "-", "1,422,220", "390,596"]
+    assert table["parameters_study"].tolist()[0] == 252_545
 
 
 @pytest.mark.parametrize(

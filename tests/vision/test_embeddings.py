@@ -59,7 +59,9 @@ def test_every_entry_says_what_it_is():
             assert len(entry.weights.sha256) in (0, 64)
             if entry.weights.sha256:  # torchvision writes the first digits into the name
                 assert entry.weights.sha256[:8] in entry.weights.file
-    assert set(BACKBONES) < set(EMBEDDINGS)
+    assert set(BACKBONES) == {"lpips-alex", "lpips-vgg", "lpips-squeeze", "classifier"}
+    cosine = {name for name, entry in EMBEDDINGS.items() if entry.metric == "cosine"}
+    assert cosine == {"inception", "sscd", "classifier"}
     assert EMBEDDINGS["inception"].dimension == 2048
     assert EMBEDDINGS["sscd"].dimension == 1024
 
@@ -284,9 +286,9 @@ def test_the_configuration_knows_the_same_names():
 # The scripts, one after the other, on a study of 62 made-up images and four models.
 
 
-def call(script, **options):
+def call(script, *words, **options):
     """Run a script in this process, its options as flags; SystemExit is the caller's to expect."""
-    arguments = [str(SCRIPTS / f"{script}.py")]
+    arguments = [str(SCRIPTS / f"{script}.py"), *words]
     for name, value in options.items():
         values = value if isinstance(value, list | tuple) else [value]
         arguments += [f"--{name.replace('_', '-')}", *map(str, values)]
@@ -485,7 +487,7 @@ def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
     summary, figure = measured / "summary.csv", tmp_path / "figure.svg"
     for name in ("neighbors", "diversity"):
         about = measured / f"{name}.json"
-        call(f"plot_{name}", summary=summary, about=about, output=figure)
+        call("plot_summary", name, summary=summary, provenance=about, output=figure)
         assert figure.stat().st_size > 10_000
         figure.unlink()
     samples = [measured / f"samples-{architecture}-0.npz" for architecture in ("depth2", "depth3")]
@@ -576,7 +578,7 @@ def test_a_classifier_that_does_not_fit_its_description_is_refused(study, tmp_pa
 
 
 LIGHT = ["measure_diversity", "measure_reproducibility", "write_neighbor_table"]
-LIGHT += ["plot_diversity", "plot_neighbors", "plot_nearest_pairs"]
+LIGHT += ["plot_summary", "plot_nearest_pairs"]
 
 
 def test_light_scripts_import_no_torch():
