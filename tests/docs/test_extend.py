@@ -1,5 +1,6 @@
 """Every example of docs/extend.md is applied to a copy of the checkout and run."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -57,8 +58,8 @@ def test_every_example_has_python_that_compiles(section):
 def test_a_metric_measures_made_up_images(checkout, tmp_path):
     assert len(extended(checkout, "A metric")) == 4
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
-    run = '{"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0", "sampler": "ddim-4"}'
-    np.savez(tmp_path / "samples.npz", run=run, images=images)
+    run = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
+    np.savez(tmp_path / "samples.npz", run=json.dumps(run | {"sampler": "ddim-4"}), images=images)
     flags = ["--samples", tmp_path / "samples.npz", "--study", "s", "--output", tmp_path / "c.csv"]
     python(checkout, "scripts/measure_contrast.py", *flags)
     table = pd.read_csv(tmp_path / "c.csv", dtype={"seed": str})
