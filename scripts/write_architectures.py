@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from depthbias.diffusion.architectures import SERIES, get_architecture
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import write_rows
+from depthbias.report.names import SERIES
 from depthbias.report.pages import Section, html_page, markdown_page
 from depthbias.report.published import PARAMETERS, SOURCE
 from depthbias.system.errors import command

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from depthbias.diffusion.architectures import SERIES, get_architecture
+from depthbias.diffusion.architectures import get_architecture
 
 ALL_SEEDS = "all"  # the seed of rows that are over all seeds
 REAL = "real"  # the U-Net of rows about real held-out images
@@ -19,8 +19,8 @@ class Run(NamedTuple):
 
 
 def ordered_architectures(names: Iterable[str]) -> list[str]:
-    """Architectures in reading order: by series, those shown together by depth."""
+    """U-Nets in reading order: published and large by depth, then the other series by depth."""
     found = [get_architecture(name) for name in set(names) - {"", REAL}]
-    order = list(SERIES)
-    found.sort(key=lambda a: (order.index(a.shown_with), a.depth or 0, order.index(a.series)))
+    order = {"published": 0, "large": 0, "constant-width": 1, "parameter-matched": 2}
+    found.sort(key=lambda a: (order[a.series], a.depth, a.series == "large"))
     return [a.name for a in found]

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
-from depthbias.diffusion.architectures import SERIES, get_architecture
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
-from depthbias.report.names import sampler_title
+from depthbias.report.names import SERIES, sampler_title
 from depthbias.report.style import GREY, LINES, PALE, Mark, ordered_marks
 from depthbias.system.errors import UserError
 

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from depthbias.diffusion.architectures import SERIES
 from depthbias.estimates.runs import ALL_SEEDS
 from depthbias.measures.structure_rows import REGIMES
-from depthbias.report.names import ratio_title
+from depthbias.report.names import SERIES, ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
     ROW_HEIGHT,
