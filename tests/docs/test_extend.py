@@ -58,9 +58,8 @@ def test_every_example_has_python_that_compiles(section):
 def test_a_metric_measures_made_up_images(checkout, tmp_path):
     assert len(extended(checkout, "A metric")) == 4
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
-    keys = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
-    run = json.dumps(keys | {"sampler": "ddim-4"})
-    np.savez(tmp_path / "samples.npz", run=run, images=images)
+    run = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
+    np.savez(tmp_path / "samples.npz", run=json.dumps(run | {"sampler": "ddim-4"}), images=images)
     flags = ["--samples", tmp_path / "samples.npz", "--study", "s", "--output", tmp_path / "c.csv"]
     python(checkout, "scripts/measure_contrast.py", *flags)
     table = pd.read_csv(tmp_path / "c.csv", dtype={"seed": str})
@@ -70,6 +69,8 @@ def test_a_metric_measures_made_up_images(checkout, tmp_path):
 
 def test_a_metric_has_a_rule_that_is_planned(checkout):
     extended(checkout, "A metric")
+    if "def digest" not in (checkout / "workflow/code_inputs.py").read_text():
+        pytest.skip("rules do not depend on a digest yet")
     plan = snakemake(checkout, "-n", "results/tiny/contrast.csv")
     assert plan.returncode == 0, plan.stdout
     assert "measure_contrast" in plan.stdout

@@ -110,7 +110,9 @@ def kill(run):
             words = path.read_bytes().decode().split("\0")
         except OSError:  # it has ended
             continue
-        training = words[0].endswith("python") and "scripts/train.py" in words
+        training = words[0].endswith("python") and any(
+            word.endswith("/scripts/train.py") for word in words
+        )
         if training and f"results/tiny/{run}/model.safetensors" in words:
             os.kill(int(path.parent.name), signal.SIGKILL)
             return True

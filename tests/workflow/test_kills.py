@@ -28,7 +28,7 @@ def smallest():
     study["training"].update(budget=320)
     study["classifier"].update(budget=6000)
     study["sampling"].update(images=20, batch_size=20)
-    study["gaussian"].update(samples=70, pairs=5, noisy_images=10)
+    study["structure"].update(samples=70, pairs=5, noisy_images=10)
     return params
 
 
@@ -52,7 +52,7 @@ def jobs(folder):
             here = (process / "cwd").readlink() == folder
         except OSError:  # it has ended
             continue
-        if here and len(words) > 1 and words[1].startswith(b"scripts/"):
+        if here and len(words) > 1 and b"/scripts/" in words[1]:
             found[int(process.name)] = Path(words[1].decode()).stem
     return found
 
