@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 10**14  # bytes: the contents of every file are compared
+NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
 
 
 def compare_contents(workflow: Any) -> None:
@@ -20,6 +21,17 @@ def compare_contents(workflow: Any) -> None:
     settings = workflow.dag_settings
     if settings is not None and settings.max_checksum_file_size < LARGEST:
         object.__setattr__(settings, "max_checksum_file_size", LARGEST)
+
+
+def refuse_blind_triggers(workflow: Any) -> None:
+    """Exit with one line if Snakemake was told not to look at parameters, commands or inputs."""
+    settings = workflow.dag_settings  # none where no jobs are planned, as in --lint
+    triggers = {str(trigger) for trigger in settings.rerun_triggers} if settings else NEEDED
+    if missing := sorted(NEEDED - triggers):
+        sys.exit(
+            f"error: --rerun-triggers: without {', '.join(missing)} a changed parameter or program "
+            "would rerun nothing: remove the option, or add them"
+        )
 
 
 def _record(folder: str, path: str) -> Path:

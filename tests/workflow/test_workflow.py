@@ -169,7 +169,7 @@ def test_every_rule_has_a_script_log_benchmark_and_environment():
     targets = {"digits", "sweeps_mnist-sweep"}
     assert {"train", "plot_kappa", "plot_score_errors", "plot_sweep", "snapshot"} < found.keys()
     for name in found.keys() - targets:
-        for words in ("python $DEPTHBIAS/scripts/", "log: logs/", "benchmark: logs/benchmarks/"):
+        for words in ('python "$DEPTHBIAS/scripts/', "log: logs/", "benchmark: logs/benchmarks/"):
             assert words in found[name], f"{name} lacks {words}"
         script = re.search(r"\$DEPTHBIAS/(scripts/\w+\.py)", found[name])[1]
         assert (ROOT / script).is_file()
@@ -205,6 +205,21 @@ module depthbias:
 
 use rule * from depthbias
 """
+
+
+def test_a_checkout_in_a_folder_with_a_space_runs(tmp_path):
+    folder = copy_checkout(tmp_path / "my study")
+    done = snakemake(folder, "--cores", "1", "data/tiny/split.json")
+    assert done.returncode == 0, done.stdout
+
+
+def test_triggers_that_see_no_change_of_code_are_refused_in_one_line(tmp_path):
+    done = snakemake(copy_checkout(tmp_path / "study"), "-n", "--rerun-triggers", "mtime")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line] == [
+        "error: --rerun-triggers: without code, input, params a changed parameter or program "
+        "would rerun nothing: remove the option, or add them"
+    ]
 
 
 def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny, tmp_path):

@@ -23,7 +23,7 @@ rule train_classifier:
         code=digest("train_classifier"),
         classifier=lambda w: flags(study_of(w).classifier),
     shell:
-        "python $DEPTHBIAS/scripts/train_classifier.py --images {input.images:q} --split {input.split:q} {params.classifier}"
+        'python "$DEPTHBIAS/scripts/train_classifier.py" --images {input.images:q} --split {input.split:q} {params.classifier}'
         " --threads {threads} --model {output.model:q} --meta {output.meta:q} --control {output.control:q} &> {log:q}"
 
 
@@ -44,7 +44,7 @@ rule classify:
     params:
         code=digest("classify"),
     shell:
-        "python $DEPTHBIAS/scripts/classify.py --samples {input.samples:q} --model {input.model:q} --meta {input.meta:q}"
+        'python "$DEPTHBIAS/scripts/classify.py" --samples {input.samples:q} --model {input.model:q} --meta {input.meta:q}'
         " --threads {threads} --output {output:q} &> {log:q}"
 
 
@@ -66,5 +66,5 @@ rule measure_bias:
         code=digest("measure_bias"),
         bias=lambda w: flags(study_of(w).bias),
     shell:
-        "python $DEPTHBIAS/scripts/measure_bias.py --meta {input.meta:q} --control {input.control:q} --subsets {input.subsets:q}"
+        'python "$DEPTHBIAS/scripts/measure_bias.py" --meta {input.meta:q} --control {input.control:q} --subsets {input.subsets:q}'
         " --classes {input.classes:q} --study {wildcards.study} {params.bias} --output {output:q} &> {log:q}"

@@ -19,7 +19,7 @@ rule prepare:
         code=digest("prepare"),
         data=lambda w: flags(study_of(w).data.model_dump(exclude={"heldout", "seed"})),
     shell:
-        "python $DEPTHBIAS/scripts/prepare.py {params.data} --workers {threads} --output {output:q} &> {log:q}"
+        'python "$DEPTHBIAS/scripts/prepare.py" {params.data} --workers {threads} --output {output:q} &> {log:q}'
 
 
 rule split:
@@ -42,7 +42,7 @@ rule split:
         heldout=lambda w: study_of(w).data.heldout,
         seed=lambda w: study_of(w).data.seed,
     shell:
-        "python $DEPTHBIAS/scripts/split.py --images {input.images:q} --classes {params.classes:q}"
+        'python "$DEPTHBIAS/scripts/split.py" --images {input.images:q} --classes {params.classes:q}'
         " --heldout {params.heldout} --seed {params.seed} --output {output:q} &> {log:q}"
 
 
@@ -63,5 +63,5 @@ rule subset:
         size=lambda w: study_of(w).subset_size,
         disjoint=lambda w: "--disjoint" if study_of(w).disjoint else "",
     shell:
-        "python $DEPTHBIAS/scripts/subset.py --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}"
+        'python "$DEPTHBIAS/scripts/subset.py" --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}'
         " --seed {wildcards.seed} {params.disjoint} --output {output:q} &> {log:q}"

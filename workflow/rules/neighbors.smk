@@ -25,7 +25,7 @@ rule embed_real:
         embeddings=lambda w: study_of(w).neighbors.embeddings,
         backbone=lambda w: study_of(w).diversity.backbone,
     shell:
-        "python $DEPTHBIAS/scripts/embed_real.py --images {input.images:q} --split {input.split:q} --embeddings {params.embeddings}"
+        'python "$DEPTHBIAS/scripts/embed_real.py" --images {input.images:q} --split {input.split:q} --embeddings {params.embeddings}'
         " --backbone {params.backbone} --model {input.model:q} --meta {input.meta:q} --threads {threads}"
         " --output {output:q} &> {log:q}"
 
@@ -52,7 +52,7 @@ rule embed:
         embeddings=lambda w: study_of(w).neighbors.embeddings,
         backbone=lambda w: study_of(w).diversity.backbone,
     shell:
-        "python $DEPTHBIAS/scripts/embed.py --samples {input.samples:q} --classes {input.classes:q}"
+        'python "$DEPTHBIAS/scripts/embed.py" --samples {input.samples:q} --classes {input.classes:q}'
         " --embeddings {params.embeddings} --backbone {params.backbone} --model {input.model:q}"
         " --meta {input.meta:q} --threads {threads} --output {output:q} &> {log:q}"
 
@@ -74,7 +74,7 @@ rule measure_diversity:
     params:
         code=digest("measure_diversity"),
     shell:
-        "python $DEPTHBIAS/scripts/measure_diversity.py --real {input.real:q} --embedded {input.embedded:q} --subsets {input.subsets:q}"
+        'python "$DEPTHBIAS/scripts/measure_diversity.py" --real {input.real:q} --embedded {input.embedded:q} --subsets {input.subsets:q}'
         " --study {wildcards.study} --output {output.table:q} --about {output.about:q} &> {log:q}"
 
 
@@ -104,7 +104,7 @@ rule measure_neighbors:
         k=lambda w: study_of(w).neighbors.k,
         copies=lambda w: json.dumps(study_of(w).neighbors.copies),
     shell:
-        "python $DEPTHBIAS/scripts/measure_neighbors.py --images {input.images:q} --real {input.real:q} --subsets {input.subsets:q}"
+        'python "$DEPTHBIAS/scripts/measure_neighbors.py" --images {input.images:q} --real {input.real:q} --subsets {input.subsets:q}'
         " --samples {input.samples:q} --embedded {input.embedded:q} --embeddings {params.embeddings} --k {params.k}"
         " --copies {params.copies:q} --study {wildcards.study} --threads {threads} --output {output.table:q}"
         " --pairs {output.pairs:q} --about {output.about:q} &> {log:q}"
@@ -125,5 +125,5 @@ rule measure_reproducibility:
         code=digest("measure_reproducibility"),
         copies=lambda w: json.dumps(study_of(w).neighbors.copies),
     shell:
-        "python $DEPTHBIAS/scripts/measure_reproducibility.py --embedded {input.embedded:q} --copies {params.copies:q} --study {wildcards.study}"
+        'python "$DEPTHBIAS/scripts/measure_reproducibility.py" --embedded {input.embedded:q} --copies {params.copies:q} --study {wildcards.study}'
         " --output {output:q} &> {log:q}"

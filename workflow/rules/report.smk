@@ -49,7 +49,7 @@ for name, (category, title, about) in SUMMARY_FIGURES.items():
             provenance="--provenance" if about else "",
         # No f-string here: it would be evaluated when the job runs, with the last values of the loop.
         shell:
-            "python $DEPTHBIAS/scripts/plot_summary.py {params.name} --summary {input.summary:q}"
+            'python "$DEPTHBIAS/scripts/plot_summary.py" {params.name} --summary {input.summary:q}'
             " {params.provenance} {input.about:q} --output {output:q} &> {log:q}"
 
 
@@ -76,7 +76,7 @@ rule plot_grid:
         code=digest("plot_grid"),
         decidable=lambda w: study_of(w).bias.decidable,
     shell:
-        "python $DEPTHBIAS/scripts/plot_grid.py --classes {input.classes:q} --samples {input.samples:q}"
+        'python "$DEPTHBIAS/scripts/plot_grid.py" --classes {input.classes:q} --samples {input.samples:q}'
         " --decidable {params.decidable} --output {output:q} &> {log:q}"
 
 
@@ -99,7 +99,7 @@ rule plot_real:
         code=digest("plot_real"),
         decidable=lambda w: study_of(w).bias.decidable,
     shell:
-        "python $DEPTHBIAS/scripts/plot_real.py --images {input.images:q} --subset {input.subset:q} --samples {input.samples:q}"
+        'python "$DEPTHBIAS/scripts/plot_real.py" --images {input.images:q} --subset {input.subset:q} --samples {input.samples:q}'
         " --classes {input.classes:q} --decidable {params.decidable} --output {output:q} &> {log:q}"
 
 
@@ -119,7 +119,7 @@ rule plot_losses:
         code=digest("plot_losses"),
         labels=lambda w: of_study("{ratio}/{architecture}/seed{seed}", w),
     shell:
-        "python $DEPTHBIAS/scripts/plot_losses.py --study {wildcards.study} --logs {input.logs:q} --labels {params.labels:q}"
+        'python "$DEPTHBIAS/scripts/plot_losses.py" --study {wildcards.study} --logs {input.logs:q} --labels {params.labels:q}'
         " --output {output:q} &> {log:q}"
 
 
@@ -147,7 +147,7 @@ rule plot_nearest_pairs:
         code=digest("plot_nearest_pairs"),
         embedding=lambda w: study_of(w).neighbors.embeddings[0],
     shell:
-        "python $DEPTHBIAS/scripts/plot_nearest_pairs.py --pairs {input.pairs:q} --images {input.images:q} --samples {input.samples:q}"
+        'python "$DEPTHBIAS/scripts/plot_nearest_pairs.py" --pairs {input.pairs:q} --images {input.images:q} --samples {input.samples:q}'
         " --embedding {params.embedding} --output {output:q} &> {log:q}"
 
 
@@ -172,7 +172,7 @@ rule plot_trajectories:
     params:
         code=digest("plot_trajectories"),
     shell:
-        "python $DEPTHBIAS/scripts/plot_trajectories.py --trajectories {input.trajectories:q} --output {output:q} &> {log:q}"
+        'python "$DEPTHBIAS/scripts/plot_trajectories.py" --trajectories {input.trajectories:q} --output {output:q} &> {log:q}'
 
 
 rule plot_disjoint:
@@ -199,7 +199,7 @@ rule plot_disjoint:
         images=lambda w: study_of(w).subset_size,
         noises=lambda w: study_of(w).structure.trajectories,
     shell:
-        "python $DEPTHBIAS/scripts/plot_disjoint.py --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}"
+        'python "$DEPTHBIAS/scripts/plot_disjoint.py" --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}'
 
 
 rule plot_sweep:
@@ -228,7 +228,7 @@ rule plot_sweep:
         values=lambda w: list(PARAMS.points(w.sweep).values()),
         label=lambda w: SWEEPS[w.sweep].label,
     shell:
-        "python $DEPTHBIAS/scripts/plot_sweep.py --parts {input.parts:q} --studies {params.studies:q} --values {params.values:q}"
+        'python "$DEPTHBIAS/scripts/plot_sweep.py" --parts {input.parts:q} --studies {params.studies:q} --values {params.values:q}'
         " --label {params.label:q} --output {output:q} &> {log:q}"
 
 
@@ -254,7 +254,7 @@ rule write_proportions:
     params:
         code=digest("write_proportions"),
     shell:
-        "python $DEPTHBIAS/scripts/write_proportions.py --summary {input.summary:q} --output-csv {output.csv:q} --output-md {output.md:q}"
+        'python "$DEPTHBIAS/scripts/write_proportions.py" --summary {input.summary:q} --output-csv {output.csv:q} --output-md {output.md:q}'
         " --output-html {output.html:q} &> {log:q}"
 
 
@@ -281,7 +281,7 @@ rule write_neighbor_table:
     params:
         code=digest("write_neighbor_table"),
     shell:
-        "python $DEPTHBIAS/scripts/write_neighbor_table.py --summary {input.summary:q} --about {input.about:q} --output-csv {output.csv:q}"
+        'python "$DEPTHBIAS/scripts/write_neighbor_table.py" --summary {input.summary:q} --about {input.about:q} --output-csv {output.csv:q}'
         " --output-md {output.md:q} --output-html {output.html:q} &> {log:q}"
 
 
@@ -310,7 +310,7 @@ rule write_architectures:
         size=lambda w: study_of(w).data.size,
         width=lambda w: study_of(w).width,
     shell:
-        "python $DEPTHBIAS/scripts/write_architectures.py --study {wildcards.study}"
+        'python "$DEPTHBIAS/scripts/write_architectures.py" --study {wildcards.study}'
         " --architectures {params.architectures:q} --channels {params.channels} --size {params.size}"
         " --width {params.width} --rows {output.rows:q} --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"
@@ -341,6 +341,6 @@ rule write_usage:
         train=lambda w: of_study("{ratio}/{architecture}/{seed}/train", w),
         sample=lambda w: of_study("{ratio}/{architecture}/{seed}/{sampler}", w),
     shell:
-        "python $DEPTHBIAS/scripts/write_usage.py --study {wildcards.study} --usage {input.train:q} {input.sample:q}"
+        'python "$DEPTHBIAS/scripts/write_usage.py" --study {wildcards.study} --usage {input.train:q} {input.sample:q}'
         " --labels {params.train:q} {params.sample:q} --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"

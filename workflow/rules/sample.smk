@@ -27,7 +27,7 @@ rule sample:
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
-        "python $DEPTHBIAS/scripts/sample.py --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
+        'python "$DEPTHBIAS/scripts/sample.py" --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}'
         " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
         " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output.samples:q}"
         " --usage {output.usage:q} &> {log:q}"

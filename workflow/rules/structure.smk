@@ -32,7 +32,7 @@ rule measure_structure:
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
-        "python $DEPTHBIAS/scripts/measure_structure.py --model {input.model:q} --meta {input.meta:q} --images {input.images:q}"
+        'python "$DEPTHBIAS/scripts/measure_structure.py" --model {input.model:q} --meta {input.meta:q} --images {input.images:q}'
         " --subset {input.subset:q} --levels {params.levels} --pairs {params.pairs}"
         " --noisy-images {params.noisy_images} --samples {params.samples} --seed {params.seed}"
         " --count {params.trajectories} --noise-seed {params.noise_seed} --batch-size {params.batch_size}"
@@ -55,5 +55,5 @@ rule estimate_structure:
     params:
         code=digest("estimate_structure"),
     shell:
-        "python $DEPTHBIAS/scripts/estimate_structure.py --measurements {input.measurements:q} --study {wildcards.study}"
+        'python "$DEPTHBIAS/scripts/estimate_structure.py" --measurements {input.measurements:q} --study {wildcards.study}'
         " --output {output:q} &> {log:q}"

@@ -21,7 +21,7 @@ rule summarize:
     params:
         code=digest("summarize"),
     shell:
-        "python $DEPTHBIAS/scripts/summarize.py --parts {input.parts:q} --output {output:q} &> {log:q}"
+        'python "$DEPTHBIAS/scripts/summarize.py" --parts {input.parts:q} --output {output:q} &> {log:q}'
 
 
 rule write_metrics:
@@ -40,5 +40,5 @@ rule write_metrics:
     params:
         code=digest("write_metrics"),
     shell:
-        "python $DEPTHBIAS/scripts/write_metrics.py --summary {input.summary:q} --metrics {output.metrics:q} --plot {output.plot:q}"
+        'python "$DEPTHBIAS/scripts/write_metrics.py" --summary {input.summary:q} --metrics {output.metrics:q} --plot {output.plot:q}'
         " &> {log:q}"

@@ -28,7 +28,7 @@ rule train:
         width=lambda w: study_of(w).width,
         training=lambda w: flags(study_of(w).training_of(w.architecture)),
     shell:
-        "python $DEPTHBIAS/scripts/train.py --images {input.images:q} --subset {input.subset:q} --architecture {wildcards.architecture}"
+        'python "$DEPTHBIAS/scripts/train.py" --images {input.images:q} --subset {input.subset:q} --architecture {wildcards.architecture}'
         " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
         " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept-snapshots {output.snapshots:q}"
         " --usage {output.usage:q} &> {log:q}"
@@ -53,5 +53,5 @@ rule snapshot:
         code=digest("snapshot"),
         seen=lambda w: SNAPSHOT_OF[w.study],
     shell:
-        "python $DEPTHBIAS/scripts/snapshot.py --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen}"
+        'python "$DEPTHBIAS/scripts/snapshot.py" --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen}'
         " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
