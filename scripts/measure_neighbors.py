@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -53,7 +54,7 @@ def main() -> None:
     with lease() as leased:
         import torch
 
-        from depthbias.estimates.measurements import rows_of
+        from depthbias.estimates.measurements import Measured, rows_of
         from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
         from depthbias.measures.neighbor_sets import NeighborData
 
@@ -63,16 +64,17 @@ def main() -> None:
         study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         options = NeighborSettings(sorted(args.k), args.copies, device)
-        measured, pairs = [], []
+        measured: list[Measured] = []
+        pairs: list[dict[str, Any]] = []
         with Progress(len(study), "neighbours", "sets of images") as progress:
-            for done, (queries, found, training) in enumerate(study.compare(options)):
-                for one in found:
-                    measured += closeness(queries, one, study.real.classes, options)
+            for done, (queries, in_each, training) in enumerate(study.compare(options)):
+                for neighbours in in_each:
+                    measured += closeness(queries, neighbours, study.real.classes, options)
                     if queries.run.sampler:
-                        pairs += closest(queries, one, training, PAIRS)
+                        pairs += closest(queries, neighbours, training, PAIRS)
                 progress.update(done + 1)
     trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
-    write_rows(args.output, [{"study": args.study, **row} for row in rows_of(measured, trends)])
+    write_rows(args.output, rows_of(measured, trends))
     with replacing(args.pairs) as temporary:
         pd.DataFrame(pairs).to_csv(temporary, index=False, float_format="%.10g")
     write_json(args.about, {name: study.real.about[name] for name in args.embeddings})

@@ -20,9 +20,10 @@ rule snapshot:
     conda:
         "../../environment.yml"
     params:
+        run=lambda w: json.dumps(dict(w.items())),
         seen=lambda w: SNAPSHOT_OF[w.study],
     shell:
-        "python {input.script} --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen}"
+        "python {input.script} --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen} --run {params.run:q}"
         " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
 
 

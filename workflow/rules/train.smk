@@ -26,10 +26,11 @@ rule train:
     resources:
         gpu=1,
     params:
+        run=lambda w: json.dumps(dict(w.items())),
         width=lambda w: study_of(w).width,
         training=lambda w: flags(study_of(w).training_of(w.architecture)),
     shell:
-        "python {input.script} --images {input.images:q} --subset {input.subset:q} --architecture {wildcards.architecture}"
-        " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
+        "python {input.script} --images {input.images:q} --subset {input.subset:q} --run {params.run:q}"
+        " --width {params.width} --threads {threads} {params.training}"
         " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept-snapshots {output.snapshots:q}"
         " --usage {output.usage:q} &> {log:q}"
