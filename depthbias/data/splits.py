@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -116,7 +117,7 @@ def read_split(path: Path) -> Split:
     """The split in a file; UserError if it is damaged."""
     content = read_json(path)
     try:
-        names = tuple(map(str, content["classes"]))
+        names = class_names(content["classes"])
         parts = [[np.array(content[part][name]) for name in names] for part in PARTS]
         population = tuple(int(count) for count in content["population"])
         pool, calibration, control = parts
@@ -128,6 +129,15 @@ def read_split(path: Path) -> Split:
     if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
         raise UserError(f"{path}: not a split (rows are no numbers): split the data set again")
     return split
+
+
+def class_names(told: Any) -> tuple[str, ...]:
+    """The names of the classes in a file; ValueError unless they are different texts."""
+    if not isinstance(told, list) or not all(isinstance(name, str) for name in told):
+        raise ValueError("the classes are no names")
+    if not told or len(set(told)) < len(told):
+        raise ValueError("the classes have no names of their own")
+    return tuple(told)
 
 
 def is_rows(rows: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.data.splits import Split, is_rows
+from depthbias.data.splits import Split, class_names, is_rows
 from depthbias.system.errors import UserError
 from depthbias.system.files import map_npz, read_json
 
@@ -48,7 +48,7 @@ def read_subset(path: Path, classes: Sequence[str] | None = None) -> Subset:
     """The subset in a file; UserError if it is damaged, or has other classes than `classes`."""
     content = read_json(path)
     try:
-        names = tuple(map(str, content["classes"]))
+        names = class_names(content["classes"])
         rows, labels = np.array(content["indices"]), np.array(content["labels"])
         subset = Subset(path, str(content["ratio"]), str(content["seed"]), names, rows, labels)
     except (KeyError, TypeError, ValueError) as error:

@@ -21,7 +21,8 @@ def train_to_the_end(
 ) -> None:
     """Go on from the point, if it is there and whole, and train to the budget.
 
-    A signal in `caught` saves the point and ends the process with 128 + its number. `report` hears the images seen and the loss, step by step.
+    A signal in `caught` saves the point and ends the process with 128 + its number. `report` hears
+    the images seen and the loss, step by step.
     """
     pause = save_seconds()
     _resume(trainer, meter, point)

@@ -52,8 +52,8 @@ def read_run(path: str | Path, told: object, study: str | None = None) -> Run:
     try:
         keys = told if isinstance(told, Mapping) else json.loads(str(told))
         values = {name: keys[name] for name in Run._fields if name in keys or name != "sampler"}
-        if not all(isinstance(value, str | int) for value in values.values()):
-            raise ValueError("a value is neither text nor a whole number")
+        if not all(isinstance(v, str | int) and str(v).isprintable() for v in values.values()):
+            raise ValueError("a value is neither a name nor a number")
         run = Run(**{name: str(value) for name, value in values.items()})
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error

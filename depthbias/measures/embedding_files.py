@@ -121,7 +121,8 @@ def _common(
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"{path}: the embeddings are not described ({reason}): {REMEDY}") from error
     whole = labels.size and labels.dtype.kind in "iu" and labels.ndim == classes.ndim == 1
-    if not (whole and 0 <= labels.min() <= labels.max() < len(classes) == sums.shape[-1]):
+    table = sums.ndim == 2 and sums.dtype.kind == "f" and sums.shape[1] == classes.size
+    if not (whole and table and 0 <= labels.min() <= labels.max() < classes.size):
         raise UserError(f"{path}: is damaged: {REMEDY}")
     return path, labels, tuple(map(str, classes)), described, sums
 

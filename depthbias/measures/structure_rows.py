@@ -41,9 +41,10 @@ def read_structures(paths: Iterable[Path], study: str) -> list[Structure]:
     for path in paths:
         text, sigmas, names = read_npz(path, "run", "sigmas", "names")
         run = read_run(path, text, study)
-        values = dict(zip(map(str, names), read_npz(path, *map(str, names)), strict=True))
-        shapes = {len(found) for found in values.values() if found.ndim == 2}
-        if sigmas.ndim != 1 or shapes != {len(sigmas)} or sigmas.dtype.kind != "f":
+        named = [str(name) for name in names.ravel()]
+        values = dict(zip(named, read_npz(path, *named), strict=True))
+        shapes = {(value.ndim, *value.shape[:1]) for value in values.values()}
+        if sigmas.ndim != 1 or sigmas.dtype.kind != "f" or shapes != {(2, len(sigmas))}:
             raise UserError(f"{path}: is damaged: measure again")
         if runs and not np.array_equal(sigmas, runs[0].sigmas):
             raise UserError(f"{path}: measured at other noise levels than the rest: measure again")

@@ -383,7 +383,7 @@ def test_script_writes_the_archive(folder, architecture):
     assert found["indices"].dtype == np.int64
     assert int(found["noise_seed"]) == 5
     assert json.loads(str(found["run"])) == RUN
-    assert read_json(folder / "samples-usage.json")["run"] == RUN
+    assert json.loads((folder / "samples-usage.json").read_text())["run"] == RUN
     more = run_script(folder, count=12, output=folder / "more.npz")
     assert np.array_equal(more["images"][:8], found["images"][:8])
     assert np.abs(more["images"][:10].astype(int) - found["images"]).max() <= 1

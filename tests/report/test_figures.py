@@ -398,7 +398,9 @@ def test_samples_without_their_classes_are_refused(archives, tmp_path):
     samples, classes = archives
     with pytest.raises(UserError, match=r"depth4-samples\.npz: no classes of this run"):
         read_generated(samples, classes[:2])
-    write_npz(tmp_path / "bad.npz", {"run": "{", "probabilities": np.ones(1), "classes": ["a"]})
+    noise = {"noise_seed": np.array(7), "indices": np.arange(1)}
+    bad = {"run": "{", "probabilities": np.ones((1, 1)), "classes": np.array(["a"]), **noise}
+    write_npz(tmp_path / "bad.npz", bad)
     with pytest.raises(UserError, match="the run is not described"):
         read_generated(samples, [tmp_path / "bad.npz"])
 
