@@ -1,4 +1,4 @@
-"""Training: depthbias.diffusion.trainer against the loop of diffusers' unconditional-training example."""
+"""Training: depthbias.diffusion.trainer against the loop of diffusers' training example."""
 
 from collections.abc import Iterator
 

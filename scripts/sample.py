@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,15 +67,15 @@ def draw(
             f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
         ) from error
     images = np.empty((args.count, size, size, meta["channels"]), dtype=np.uint8)
-
-    def report(part: slice, share: float) -> None:
-        progress.update(part.start + round(share * (part.stop - part.start)))
-
     with Progress(
         args.count, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
     ) as progress:
         for first in range(0, args.count, args.batch_size):
             part = slice(first, min(first + args.batch_size, args.count))
+
+            def advance(share: float, of: slice = part) -> None:
+                progress.update(of.start + round(share * (of.stop - of.start)))
+
             images[part] = sample(
                 denoiser,
                 args.sampler,
@@ -85,7 +84,7 @@ def draw(
                 indices=range(part.start, part.stop),
                 shape=(meta["channels"], size, size),
                 device=device,
-                progress=partial(report, part),
+                progress=advance,
             )
     return images
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.report.names import SERIES, ordered_architectures
+from depthbias.estimates.runs import ordered_architectures
+from depthbias.estimates.tidy import write_rows
+from depthbias.report.names import SERIES
 from depthbias.report.pages import Section, html_page, markdown_page
 from depthbias.report.published import PARAMETERS, SOURCE
 from depthbias.system.errors import command
@@ -16,10 +18,12 @@ from depthbias.system.files import replacing, write_text
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--architectures", nargs="+", required=True, metavar="UNET", help="named architectures")
+    add("--architectures", nargs="+", required=True, metavar="NAME", help="named architectures")
     add("--channels", type=int, required=True, help="of the study's images")
     add("--size", type=int, required=True, help="height and width of the study's images")
     add("--width", type=float, required=True, help="the study's factor on all channels")
+    add("--study", required=True, help="name of the study, for the rows")
+    add("--rows", type=Path, required=True, help="parameters as tidy rows, to write (.csv)")
     add("--output-csv", type=Path, required=True)
     add("--output-md", type=Path, required=True)
     add("--output-html", type=Path, help="the same for the report")
@@ -83,6 +87,11 @@ def main() -> None:
         [describe(name, *shape) for name in ordered_architectures(arguments.architectures)]
     )
     table["parameters_published"] = table["parameters_published"].astype("Int64")
+    rows = [
+        {"study": arguments.study, "architecture": name, "metric": "parameters", "value": count}
+        for name, count in zip(table["name"], table["parameters_study"], strict=True)
+    ]
+    write_rows(arguments.rows, rows)
     section = as_section(table, arguments.channels, arguments.width)
     with replacing(arguments.output_csv) as temporary:
         table.to_csv(temporary, index=False)

@@ -20,12 +20,9 @@ TINY = {
         "tiny": {
             "data": {
                 "dataset": "digits",
-                "raw": "",
-                "labels": "",
                 "size": 8,
                 "channels": 1,
                 "heldout": 54,
-                "seed": 0,
             },
             "classes": {"six": {"any": ["6"]}, "nine": {"any": ["9"]}},
             "ratios": ["90-10", "60-40"],
@@ -48,17 +45,15 @@ TINY = {
             "sampling": {
                 "samplers": ["ddim-4"],
                 "images": 40,
-                "noise_seed": 0,
                 "batch_size": 40,
             },
             "classifier": {
                 "budget": 8000,
                 "batch_size": 64,
                 "learning_rate": 0.002,
-                "seed": 0,
                 "threshold": 0.9,
             },
-            "bias": {"decidable": 0.9, "bootstrap": 200},
+            "bias": {"bootstrap": 200},
             "diversity": {"backbone": "classifier"},
             "neighbors": {
                 "embeddings": ["pixels", "classifier"],
@@ -71,7 +66,6 @@ TINY = {
                 "noisy_images": 20,
                 "samples": 80,
                 "trajectories": 2,
-                "seed": 0,
             },
         }
     },
@@ -91,6 +85,14 @@ def snakemake(folder, *arguments, timeout=900, **environment):
         timeout=timeout,
         check=False,
     )
+
+
+def rules(*targets):
+    """{rule: what a dry run with these targets says of one of its jobs}."""
+    done = snakemake(ROOT, "-n", "-p", "--forceall", "--", *targets)
+    assert done.returncode == 0, done.stdout
+    jobs = re.findall(r"^(rule (\S+):\n(?:    .*\n|\n)*)", done.stdout, re.MULTILINE)
+    return {name: text for text, name in reversed(jobs)}
 
 
 # They say what the machine took.

@@ -8,6 +8,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+LARGEST = 10**14  # bytes: the contents of every file are compared
+
+
+def compare_contents(workflow: Any) -> None:
+    """Make Snakemake compare the contents of large files too, whatever options are in force.
+
+    By default it compares only the dates of files above 1 MB. The option stands in the default
+    profile, which another profile, a moved Snakefile or a link that became a text file can hide.
+    """
+    settings = workflow.dag_settings
+    if settings is not None and settings.max_checksum_file_size < LARGEST:
+        object.__setattr__(settings, "max_checksum_file_size", LARGEST)
+
 
 def _record(folder: str, path: str) -> Path:
     """Snakemake's file about an output: its path in base64, split where a name gets too long."""

@@ -1,8 +1,5 @@
 """The blocks of a study in params.yaml, one class each."""
 
-import difflib
-import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,11 +10,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from depthbias.system.errors import UserError
+from depthbias.config.checks import refuse_repeats
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
@@ -29,6 +27,9 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 SAMPLER = r"^(ddim|ddpm|dpmpp|heun)-[1-9][0-9]*$"
+
+
+Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Block(BaseModel):
@@ -67,9 +68,11 @@ class Data(Block):
 class Selector(Block):
     """Which images belong to a class, by their attributes or labels."""
 
-    all: list[str] = Field(default=[], description="attributes the image must have")
-    any: list[str] = Field(default=[], description="attributes of which it must have at least one")
-    none: list[str] = Field(default=[], description="attributes it must not have")
+    all: list[Label] = Field(default=[], description="attributes the image must have")
+    any: list[Label] = Field(
+        default=[], description="attributes of which it must have at least one"
+    )
+    none: list[Label] = Field(default=[], description="attributes it must not have")
 
     @field_validator("all", "any", "none", mode="before")
     @classmethod
@@ -84,7 +87,7 @@ class Selector(Block):
 
 
 class Training(Block):
-    """How every U-Net of the study is trained. Budgets are counted in images seen."""
+    """How every model of the study is trained. Budgets are counted in images seen."""
 
     objective: Literal["ddpm", "edm"] = Field(
         description="epsilon prediction, or EDM preconditioning"
@@ -95,11 +98,11 @@ class Training(Block):
         description="peak of AdamW's rate; cosine to 0 after the warm-up"
     )
     warmup: NonNegativeInt = Field(description="images seen while the rate rises linearly")
-    weight_decay: NonNegativeFloat
-    clip: PositiveFloat = Field(description="largest gradient norm")
+    weight_decay: NonNegativeFloat = Field(default=0.01, description="of AdamW; 0.01 is its own")
+    clip: PositiveFloat = Field(default=1.0, description="largest gradient norm")
     ema_halflife: PositiveInt = Field(description="half-life of the weight average, images seen")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="auto: bf16 where the GPU has it"
+        default="auto", description="auto: bf16 where the GPU has it, else fp32"
     )
     log_every: PositiveInt = Field(description="images seen between rows of the log")
     snapshots: list[PositiveInt] = Field(
@@ -115,13 +118,15 @@ class Sampling(Block):
         description="sampler-steps, the main one first; the others are the sampler control",
     )
     images: PositiveInt = Field(description="generated images a model")
-    noise_seed: NonNegativeInt
+    noise_seed: NonNegativeInt = Field(
+        default=0, description="image i starts from noise that depends on (noise seed, i) alone"
+    )
     batch_size: PositiveInt
 
     @field_validator("samplers")
     @classmethod
     def _unique(cls, value: list[str]) -> list[str]:
-        return _refuse_repeats(value)
+        return refuse_repeats(value)
 
 
 class ClassifierOptions(Block):
@@ -130,7 +135,7 @@ class ClassifierOptions(Block):
     budget: PositiveInt = Field(description="images seen in training")
     batch_size: PositiveInt
     learning_rate: PositiveFloat
-    seed: NonNegativeInt
+    seed: NonNegativeInt = Field(default=0, description="draws weights and batches")
     threshold: Fraction = Field(
         description="balanced accuracy on held-out images below which the study stops"
     )
@@ -140,10 +145,11 @@ class Bias(Block):
     """How class proportions are estimated."""
 
     decidable: Annotated[float, Field(ge=0.5, lt=1)] = Field(
-        description="top class probability below which a generated image is undecidable"
+        default=0.9,
+        description="top class probability below which a generated image is undecidable",
     )
     bootstrap: Annotated[int, Field(ge=100)] = Field(
-        description="bootstrap resamples of an interval"
+        default=2000, description="bootstrap resamples of an interval"
     )
 
 
@@ -179,7 +185,7 @@ class Neighbors(Block):
     @field_validator("embeddings", "k")
     @classmethod
     def _unique(cls, value: list[Any]) -> list[Any]:
-        return _refuse_repeats(value)
+        return refuse_repeats(value)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Neighbors":
@@ -197,7 +203,7 @@ class Structure(Block):
     """How the linear and Gaussian structure of every model is measured."""
 
     levels: Annotated[int, Field(ge=5, le=100)] = Field(
-        description="noise levels of the EDM grid, from 80 down to 0.002"
+        default=10, description="noise levels of the EDM grid, from 80 down to 0.002"
     )
     pairs: PositiveInt = Field(description="image pairs of the linearity score")
     noisy_images: PositiveInt = Field(description="noisy training images of the score errors")
@@ -205,39 +211,7 @@ class Structure(Block):
         description="noisy images a linear map is fitted to: ten times the pixels is plenty"
     )
     trajectories: Annotated[int, Field(ge=2, le=32)] = Field(
-        description="images sampled with model, linear, Gaussian and multi-delta denoiser"
+        default=8,
+        description="images sampled with model, linear, Gaussian and multi-delta denoiser",
     )
-    seed: NonNegativeInt = Field(description="draws the images and their noise")
-
-
-def suggestion(name: str, valid: Mapping[str, Any] | list[str]) -> str:
-    """ "; did you mean 'x'?" for the valid name most like `name`, or the list of valid names."""
-    close = difflib.get_close_matches(name, list(valid), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(valid)}"
-
-
-def _check(function: Any, *arguments: Any, key: str = "") -> None:
-    """Call a check of the library; pydantic adds the key path of the block to its UserError."""
-    try:
-        function(*arguments)
-    except UserError as error:
-        raise ValueError(f"{key}{error}") from error
-
-
-def _check_ratio(ratio: str) -> None:
-    if ratio == "natural":
-        return
-    if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)+", ratio):
-        raise ValueError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
-    parts = [float(part) for part in ratio.split("-")]
-    if abs(sum(parts) - 100) > 1e-6:
-        raise ValueError(f"{ratio!r} sums to {sum(parts):g}, not 100: change its numbers")
-    if min(parts) <= 0:
-        raise ValueError(f"{ratio!r} has an empty class: leave the class out instead")
-
-
-def _refuse_repeats(values: list[Any]) -> list[Any]:
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            raise ValueError(f"{value!r} is listed twice")
-    return values
+    seed: NonNegativeInt = Field(default=0, description="draws the images and their noise")

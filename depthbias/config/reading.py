@@ -1,7 +1,4 @@
-"""params.yaml as typed classes: unknown keys refused, ranges checked, errors by key path.
-
-The only place that knows what may stand in params.yaml; `schema()` gives it as JSON schema too.
-"""
+"""params.yaml read into typed classes; its errors in one line; its JSON schema."""
 
 import json
 import re
@@ -9,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
-from depthbias.config.blocks import Block, Selector, suggestion
+from depthbias.config.based_on import KEY, block_class, origin, resolve
+from depthbias.config.blocks import Block, Selector
+from depthbias.config.checks import suggestion
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.system.errors import UserError, explain
+
+BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
 
 
 class UniqueKeys(yaml.SafeLoader):
@@ -43,56 +42,64 @@ def load(path: str | Path) -> Params:
 
 
 def parse(content: object, source: str = "params.yaml") -> Params:
-    """Check the content of a params.yaml."""
+    """Check the content of a params.yaml; the studies of the result are in full."""
     try:
-        return Params.model_validate(content)
-    except ValidationError as error:
+        return Params.model_validate(resolve(content))
+    except ValueError as error:
+        message = _explain(error, content) if isinstance(error, ValidationError) else str(error)
         # On one line, whatever is in the keys.
-        message = " ".join(_explain(error, content).split())
-        raise UserError(f"{source}: {message}") from error
+        raise UserError(f"{source}: {' '.join(message.split())}") from error
 
 
 def _explain(error: ValidationError, content: object) -> str:
-    """The first problem as one line: key path, what is wrong, nearest valid name."""
+    """The first problem as one line: key path, what is wrong, nearest valid name, whose value."""
     problems = error.errors()
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    path = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        valid = list(_block_at(first["loc"][:-1]).model_fields)
-        return f"{path}: unknown key{suggestion(str(first['loc'][-1]), valid)}{more}"
-    message = first["msg"].removeprefix("Value error, ")
+    path, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
     key, _, rest = message.partition(": ")
-    if rest and re.fullmatch(r"[a-z_.]+", key):  # a block's own check names the key in it
-        path, message = f"{path}.{key}".lstrip("."), rest
+    if rest and re.fullmatch(r"[a-z_]+(\.[a-z0-9_-]+)*", key):  # a check names a key in its block
+        path, message = [*path, *key.split(".")], rest
     message = message[0].lower() + message[1:]
-    given = first.get("input")
-    shown = (
-        f", not {given!r}"
-        if isinstance(given, str | int | float) and repr(given) not in message
-        else ""
-    )
-    return f"{path}: {message}{shown}{more}" if path else f"{message}{more}"
+    if first["type"] == "extra_forbidden":
+        message = f"unknown key{suggestion(path[-1], _keys_at(path[:-1]))}"
+    elif isinstance(given := first.get("input"), str | int | float) and repr(given) not in message:
+        message += f", not {given!r}"
+    if (source := origin(content, path)) != path:
+        hint = "give it there or in" if first["type"] == "missing" else "from"
+        message += f" ({hint} {'.'.join(source)})"
+    if len(problems) > 1:
+        message += f" (and {len(problems) - 1} more)"
+    return f"{'.'.join(path)}: {message}" if path else message
 
 
-def _block_at(location: tuple[int | str, ...]) -> type[Block]:
-    """The class that describes the block at a key path."""
+def _keys_at(path: list[str]) -> list[str]:
+    """The keys that the block at a key path may have."""
     block: type[Block] = Params
-    parts = list(location)
+    parts = list(path)
     while parts:
-        key = str(parts.pop(0))
+        key = parts.pop(0)
         if (block, key) in ((Params, "studies"), (Params, "sweeps")):
             block, parts = Study if key == "studies" else Sweep, parts[1:]
         elif (block, key) == (Study, "classes"):
             block, parts = Selector, parts[1:]
         else:
             block = block.model_fields[key].annotation  # type: ignore[assignment]
-    return block
+    return [*block.model_fields, *([KEY] if block is Study else [])]
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of params.yaml, for editors."""
-    return Params.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    """JSON schema of params.yaml, for editors: a study has all required keys, or a base."""
+    made = Params.model_json_schema()
+    blocks = made["$defs"]
+    study = blocks["Study"]
+    required: dict[str, Any] = {"required": study.pop("required"), "properties": {}}
+    for key in Study.model_fields:
+        if inner := block_class(Study, key):
+            names = blocks[inner.__name__].pop("required", [])
+            required["properties"][key] = {"required": names}
+    study["properties"] = {KEY: BASED_ON} | study["properties"]
+    study["anyOf"] = [{"required": [KEY]}, required]
+    return made | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 
 if __name__ == "__main__":  # python -m depthbias.config.reading > docs/params.schema.json

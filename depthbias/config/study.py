@@ -24,18 +24,15 @@ from depthbias.config.blocks import (
     Selector,
     Structure,
     Training,
-    _check,
-    _check_ratio,
-    _refuse_repeats,
-    suggestion,
 )
+from depthbias.config.checks import check, check_ratio, refuse_repeats, suggestion
 from depthbias.diffusion.architectures import check_size, get_architecture, stage_widths
 
 RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
 
 
 class Study(Block):
-    """One data set with its classes, ratios, U-Nets, seeds and budgets."""
+    """One data set with its classes, ratios, architectures, seeds and budgets."""
 
     data: Data
     classes: dict[Name, Selector] = Field(min_length=2, description="majority class first")
@@ -48,19 +45,19 @@ class Study(Block):
     architectures: list[str] = Field(min_length=1, description="named architectures")
     width: float = Field(gt=0, le=4, description="factor on every block's channels")
     seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
-    training: Training
-    overrides: dict[str, dict[str, Any]] = Field(
-        default={}, description="training options of single U-Nets, depth5: {budget: 80_000}"
-    )
-    sampling: Sampling
-    classifier: ClassifierOptions
-    bias: Bias
-    diversity: Diversity
-    neighbors: Neighbors
-    structure: Structure
     disjoint: bool = Field(
         default=False, description="whether the subsets of different seeds share no image"
     )
+    training: Training
+    overrides: dict[str, dict[str, Any]] = Field(
+        default={}, description="training options of single architectures, depth5: {budget: 80_000}"
+    )
+    sampling: Sampling
+    classifier: ClassifierOptions
+    bias: Bias = Field(default=Bias(), description="how class proportions are estimated")
+    diversity: Diversity
+    neighbors: Neighbors
+    structure: Structure
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -71,20 +68,20 @@ class Study(Block):
     @classmethod
     def _known(cls, value: list[str]) -> list[str]:
         for name in value:
-            _check(get_architecture, name)
-        return _refuse_repeats(value)
+            check(get_architecture, name)
+        return refuse_repeats(value)
 
     @field_validator("ratios")
     @classmethod
     def _percentages(cls, value: list[str]) -> list[str]:
         for ratio in value:
-            _check_ratio(ratio)
-        return _refuse_repeats(value)
+            check_ratio(ratio)
+        return refuse_repeats(value)
 
     @field_validator("seeds")
     @classmethod
     def _unique(cls, value: list[int]) -> list[int]:
-        return _refuse_repeats(value)
+        return refuse_repeats(value)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Study":
@@ -105,8 +102,8 @@ class Study(Block):
             if ratio != "natural" and parts != len(self.classes):
                 raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
         for name in self.architectures:
-            _check(check_size, name, self.data.size, key="architectures: ")
-            _check(stage_widths, name, self.width)
+            check(check_size, name, self.data.size, key="architectures: ")
+            check(stage_widths, name, self.width)
         for name in self.overrides:
             self._check_override(name)
         if self.training.objective == "edm" and any(
@@ -118,7 +115,7 @@ class Study(Block):
         return self
 
     def training_of(self, architecture: str) -> Training:
-        """The training options of one U-Net: the study's, with what `overrides` changes."""
+        """The training options of one architecture: the study's, with what `overrides` changes."""
         return Training(**self.training.model_dump() | self.overrides.get(architecture, {}))
 
     def _check_override(self, architecture: str) -> None:

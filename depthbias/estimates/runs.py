@@ -1,7 +1,7 @@
 """Which run a file or a measurement is about, and the names that stand for no single run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,3 +65,11 @@ def read_run(path: str | Path, told: object, study: str | None = None) -> Run:
     if study is not None and run.study != study:
         raise UserError(f"{path}: a run of study {run.study!r}, not of {study!r}: leave it out")
     return run
+
+
+def ordered_architectures(names: Iterable[str]) -> list[str]:
+    """Architectures in reading order: published and large by depth, then other series by depth."""
+    known = [get_architecture(name) for name in set(names) - {"", REAL, TRAIN}]
+    order = {"published": 0, "large": 0, "constant-width": 1, "parameter-matched": 2}
+    known.sort(key=lambda a: (order[a.series], a.depth, a.series == "large"))
+    return [a.name for a in known]

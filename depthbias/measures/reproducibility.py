@@ -6,10 +6,9 @@ from itertools import combinations
 import numpy as np
 
 from depthbias.estimates.measurements import Measured, share_of
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import Run, ordered_architectures
 from depthbias.measures.copies import copies, paired_cosines
 from depthbias.measures.embedding_files import RunEmbedded
-from depthbias.report.names import ordered_architectures
 from depthbias.system.errors import UserError
 
 

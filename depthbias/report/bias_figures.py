@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL
-from depthbias.report.names import ordered_architectures, ratio_title
+from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
     ROW_HEIGHT,
@@ -38,11 +38,11 @@ REFERENCE: dict[str, Any] = {"ls": (0, (4, 3)), "lw": 0.8, "alpha": 0.8, "zorder
 
 
 @styled()
-def plot_proportions(summary: pd.DataFrame, parameters: Mapping[str, int] | None = None) -> Figure:
+def plot_proportions(summary: pd.DataFrame) -> Figure:
     """Share of each class among the generated images against depth (the left of [BIAS] Fig. 4).
 
     A column of panels a ratio, a row a sampler and series. `summary`: tidy rows with the metrics
-    share_corrected and share_train (fractions). `parameters`: size of each U-Net, for the heading.
+    share_corrected and share_train (fractions); those of the metric `parameters` go to the heading.
     """
     shares, trained = (_percent(metric_rows(summary, f"share_{m}")) for m in ("corrected", "train"))
     trained = trained[trained["architecture"] != REAL]
@@ -66,8 +66,7 @@ def plot_proportions(summary: pd.DataFrame, parameters: Mapping[str, int] | None
     handles.append(Line2D([], [], color=GREY, label="training data", **REFERENCE))
     if control:
         handles.append(Line2D([], [], color=GREY, marker="D", ls="none", label="real images"))
-    sizes = _size_notes(shares, parameters or {})
-    legend_above(figure, handles, [sample_note(shares), *sizes])
+    legend_above(figure, handles, [sample_note(shares), *_size_notes(summary)])
     return figure
 
 
@@ -201,11 +200,12 @@ def _marks(rows: pd.DataFrame, by: str, make: Callable[[int], list[Mark]]) -> di
     return dict(zip(names, make(len(names)), strict=True))
 
 
-def _size_notes(rows: pd.DataFrame, parameters: Mapping[str, int]) -> list[str]:
-    """Millions of parameters of the U-Nets shown, if known."""
+def _size_notes(summary: pd.DataFrame) -> list[str]:
+    """Millions of parameters of each architecture, if the summary has them."""
+    rows = summary[summary["metric"] == "parameters"]
+    parameters = dict(zip(rows["architecture"], rows["value"], strict=True))
     sizes = [
         f"{name}\N{NO-BREAK SPACE}{parameters[name] / 1e6:.1f}"
-        for name in ordered_architectures(rows["architecture"])
-        if name in parameters
+        for name in ordered_architectures(parameters)
     ]
     return ["million parameters: " + ", ".join(sizes)] if sizes else []

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 
 from depthbias.diffusion.architectures import ARCHITECTURES
-from depthbias.estimates.runs import ALL_SEEDS, REAL
-from depthbias.report.names import SERIES, ordered_architectures, ratio_title, sampler_title
+from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.report.names import SERIES, ratio_title, sampler_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
 

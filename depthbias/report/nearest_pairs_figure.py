@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
-from depthbias.report.names import ordered_architectures, ratio_title, sampler_title
+from depthbias.estimates.runs import ordered_architectures
+from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.style import GREY, styled
 from depthbias.system.errors import UserError
 

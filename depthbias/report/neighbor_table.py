@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from depthbias.estimates.runs import ALL_SEEDS
-from depthbias.report.names import SERIES, ordered_architectures, ratio_title, sampler_title
+from depthbias.estimates.runs import ALL_SEEDS, ordered_architectures
+from depthbias.report.names import SERIES, ratio_title, sampler_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
 

@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.estimates.runs import ALL_SEEDS, REAL
-from depthbias.report.names import SERIES, ordered_architectures, sampler_title
+from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.report.names import SERIES, sampler_title
 from depthbias.report.style import GREY, LINES, PALE, Mark, ordered_marks
 from depthbias.system.errors import UserError
 

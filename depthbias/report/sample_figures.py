@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.estimates.runs import ordered_architectures
 from depthbias.measures.samples import Generated
-from depthbias.report.names import ordered_architectures, ratio_title, sampler_title
+from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.style import COLOURS, GREY, styled
 from depthbias.system.errors import UserError
 

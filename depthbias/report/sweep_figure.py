@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL
-from depthbias.report.names import ordered_architectures, ratio_title
+from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.report.names import ratio_title
 from depthbias.report.panels import ROW_HEIGHT, draw_points, legend_above
 from depthbias.report.structure_figures import log_axis, sigma_axis, value_axis
 from depthbias.report.style import GREY, Mark, class_marks, ordered_marks, styled

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from depthbias.report.names import ordered_architectures, ratio_title
+from depthbias.estimates.runs import ordered_architectures
+from depthbias.report.names import ratio_title
 from depthbias.report.style import GREY, styled
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz

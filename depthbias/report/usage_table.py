@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from depthbias.report.names import ordered_architectures, sampler_title
+from depthbias.estimates.runs import ordered_architectures
+from depthbias.report.names import sampler_title
 from depthbias.report.pages import Section
 
 PLACE = ["ratio", "architecture", "seed", "job"]

@@ -446,7 +446,7 @@ def test_stream_reports_a_worker_that_died():
 def test_workers_end_with_a_killed_parent(tmp_path):
     program = (
         "import itertools, multiprocessing, sys, time\n"
-        "from depthbias.photos import decode_stream\n"
+        "from depthbias.data.photos import decode_stream\n"
         f"item = ('x', {encoded(picture(0, 8, 8))!r})\n"
         "stream = decode_stream(itertools.repeat(item), 8, 3, 2)\n"
         "next(stream)\n"

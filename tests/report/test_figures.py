@@ -23,13 +23,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.estimates.tidy import tidy, write_rows
+from depthbias.estimates.runs import ordered_architectures
+from depthbias.estimates.tidy import read_rows, tidy, write_rows
 from depthbias.measures.samples import read_generated
 from depthbias.report import published
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.bias_table import sections, wide_table
 from depthbias.report.loss_figure import plot_losses
-from depthbias.report.names import ordered_architectures
 from depthbias.report.pages import Section, html_page, markdown_page
 from depthbias.report.sample_figures import plot_grid, plot_real
 from depthbias.report.style import COLOURS, save, spread, styled
@@ -265,7 +265,11 @@ def test_proportions_give_samplers_and_series_rows_of_their_own():
     architectures = [*PUBLISHED, "depth2-const", "depth3-const", "depth3-matched"]
     ratios = {"natural": (0.5, 0.4, 0.1), "80-15-5": (0.8, 0.15, 0.05)}
     frame = made_up_summary(("a", "b", "c"), ratios, architectures, samplers=("ddim-25", "heun-20"))
-    figure = plot_proportions(frame, dict.fromkeys(architectures, 1_000_000))
+    sizes = [
+        {"study": "made-up", "architecture": name, "metric": "parameters", "value": 1_000_000.0}
+        for name in architectures
+    ]
+    figure = plot_proportions(pd.concat([frame, tidy(sizes)], ignore_index=True))
     assert len(panels(figure)) == 2 * 3 * len(ratios)
     names = [text.get_text() for axes in panels(figure) for text in axes.texts]
     for words in ("constant width\nDDIM, 25 steps", "equal size\nHeun, 20 steps", "a", "b", "c"):
@@ -533,13 +537,13 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
     samples, classes = archives
     tables = ["--output-csv", "t.csv", "--output-md", "t.md", "--output-html", "t.html"]
     sizes = ["--channels", 1, "--size", 8, "--width", 0.5]
+    sizes += ["--study", "digits", "--rows", "parameters.csv"]
     archived = ["--samples", *samples, "--classes", *classes]
     monkeypatch.chdir(tmp_path)
     run_script(monkeypatch, "write_proportions", "--summary", table, *tables)
     run_script(monkeypatch, "write_architectures", "--architectures", *SMALL, *sizes, *tables)
     commands = {
-        "plot_proportions": ["--summary", table, "--architectures", "t.csv"],
-        "plot_kappa": ["--summary", table],
+        "plot_summary": ["kappa", "--summary", table],
         "plot_losses": [
             "--study",
             "s",
@@ -564,9 +568,13 @@ def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tables = ["--output-csv", "t.csv", "--output-md", "t.md"]
     sizes = ["--channels", 1, "--size", 32, "--width", 0.5]
+    sizes += ["--study", "digits", "--rows", "parameters.csv"]
     run_script(monkeypatch, "write_architectures", "--architectures", *PUBLISHED, *sizes, *tables)
     table = pd.read_csv("t.csv")
     assert table["name"].tolist() == PUBLISHED
+    rows = read_rows("parameters.csv")
+    assert rows["architecture"].tolist() == PUBLISHED and set(rows["metric"]) == {"parameters"}
+    assert rows["value"].tolist() == table["parameters_study"].tolist()
     assert (table["parameters_measured"] == table["parameters_published"]).all()
     assert (table["parameters_study"] < 0.3 * table["parameters_measured"]).all()
     assert "| 27,290,691 |" in Path("t.md").read_text()
@@ -575,19 +583,25 @@ def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("plot_kappa", ["--summary", "absent.csv"], "absent.csv: cannot read"),
+        ("plot_summary", ["kappa", "--summary", "absent.csv"], "absent.csv: cannot read"),
         (
             "plot_losses",
             ["--study", "s", "--logs", "bad.csv", "--labels", "a/depth2/c"],
             "bad.csv: not a",
         ),
-        ("plot_proportions", ["--summary", "bad.csv"], "bad.csv: "),
+        ("plot_summary", ["proportions", "--summary", "bad.csv"], "bad.csv: "),
+        (
+            "plot_summary",
+            ["diversity", "--summary", "empty.csv"],
+            "diversity: no description of the embeddings",
+        ),
         ("plot_grid", ["--samples", "bad.csv", "--classes", "bad.csv"], "bad.csv: "),
     ],
 )
 def test_bad_input_ends_in_one_line(name, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("bad.csv").write_text("a,b\n1,2\n")
+    write_rows("empty.csv", [])
     with pytest.raises(SystemExit) as caught:
         run_script(monkeypatch, name, *arguments, "--output", "figure.svg")
     assert message in str(caught.value) and "\n" not in str(caught.value)

@@ -4,28 +4,21 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, snakemake
+from conftest import ROOT, rules, snakemake
 
 PROFILES = ROOT / "workflow/profiles"
 SLURM = yaml.safe_load((PROFILES / "slurm/profile.yaml").read_text())
 NEUTRAL = yaml.safe_load((PROFILES / "default/profile.yaml").read_text())
 
 
-def rules():
-    """{name: text} of all rules that run a script."""
-    found = {}
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            found[rule.split(":")[0]] = rule
-    return found
+@pytest.fixture(scope="module")
+def found():
+    """All rules, as a dry run describes them."""
+    return rules("digits", "sweeps_mnist-sweep")
 
 
-def local_rules():
-    block = re.search(r"^localrules:\n((?:    \w+,\n)+)", (ROOT / "Snakefile").read_text(), re.M)
-    return set(re.findall(r"\w+", block.group(1)))
-
-
-GPU_RULES = {name for name, text in rules().items() if "gpu=1," in text}
+def on_gpu(found):
+    return {name for name, text in found.items() if "gpu=1" in text}
 
 
 def test_the_neutral_options_are_in_both_profiles():
@@ -33,15 +26,19 @@ def test_the_neutral_options_are_in_both_profiles():
     assert not {"executor", "cores", "jobs", "resources", "default-resources"} & set(NEUTRAL)
 
 
-def test_every_gpu_rule_goes_to_the_gpu_partition_and_no_other():
-    assert set(SLURM["set-resources"]) == GPU_RULES
+def test_every_gpu_rule_goes_to_the_gpu_partition_and_no_other(found):
+    assert set(SLURM["set-resources"]) == on_gpu(found)
     places = {given["slurm_partition"] for given in SLURM["set-resources"].values()}
     assert places == {"gpu"} and SLURM["default-resources"]["slurm_partition"] == "cpu"
 
 
-def test_local_rules_are_rules_and_need_no_gpu():
-    assert local_rules() <= set(rules())
-    assert not local_rules() & (GPU_RULES | {"classify", "measure_bias", "measure_diversity"})
+def test_local_rules_need_no_gpu_and_the_rest_is_sent_to_nodes(found):
+    texts = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    written = [part for text in texts for part in re.split(r"^rule ", text, flags=re.M)[1:]]
+    local = {part.split(":")[0] for part in written if "    localrule: True\n" in part}
+    sent = {*on_gpu(found), "classify", "measure_bias", "measure_diversity"}
+    assert {"prepare", "split", "subset", "summarize", "plot_grid", "write_usage"} < local
+    assert not local & sent and sent <= found.keys()
 
 
 def test_every_line_of_the_profile_has_its_reason():

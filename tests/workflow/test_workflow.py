@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, snakemake
+from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, rules, snakemake
 
 from depthbias.config.reading import load
 from depthbias.estimates.tidy import read_rows
@@ -97,6 +97,9 @@ def test_a_library_change_reruns_only_what_uses_it(tiny, tmp_path):
     folder = copied(tiny, tmp_path)
     with (folder / "depthbias/measures/class_shares.py").open("a") as file:
         file.write("\n# a comment\n")
+    assert planned(folder) == {}
+    with (folder / "depthbias/measures/class_shares.py").open("a") as file:
+        file.write("ADDED = 1\n")
     jobs = planned(folder)
     assert "measure_bias" in jobs and not {"train", "sample", "classify"} & set(jobs)
 
@@ -162,44 +165,60 @@ def test_commands_of_the_readme_make_a_plan(line):
 
 
 def test_every_rule_has_a_script_log_benchmark_and_environment():
+    found = rules("digits", "sweeps_mnist-sweep")
+    targets = {"digits", "sweeps_mnist-sweep"}
+    assert {"train", "plot_kappa", "plot_score_errors", "plot_sweep", "snapshot"} < found.keys()
+    for name in found.keys() - targets:
+        for words in ("python $DEPTHBIAS/scripts/", "log: logs/", "benchmark: logs/benchmarks/"):
+            assert words in found[name], f"{name} lacks {words}"
+        script = re.search(r"\$DEPTHBIAS/(scripts/\w+\.py)", found[name])[1]
+        assert (ROOT / script).is_file()
     for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            name = rule.split(":")[0]
-            for words in (
-                f'script="scripts/{name}.py"',
-                f'code=modules("{name}")',
-                "log:",
-                "benchmark:",
-                "conda:",
-            ):
-                assert words in rule, f"{name} lacks {words}"
+        written = re.findall(r"^ *(conda|rule)\b.*:$", path.read_text(), re.M)
+        assert written.count("conda") == written.count("rule"), path
 
 
-LIGHT = [
-    "prepare",
-    "split",
-    "subset",
-    "measure_bias",
-    "summarize",
-    "plot_proportions",
-    "plot_kappa",
-    "plot_losses",
-    "plot_grid",
-    "plot_real",
-    "estimate_structure",
-    "plot_diversity",
-    "plot_linearity",
-    "plot_score_errors",
-    "plot_structure",
-    "plot_trajectories",
-    "plot_linear_maps",
-    "plot_neighbors",
-    "plot_nearest_pairs",
-    "write_proportions",
-    "write_neighbor_table",
-    "write_usage",
-    "write_metrics",
-]
+@pytest.mark.parametrize("entrance", ["-s", "--directory", "module"])
+def test_all_entrances_plan_the_same_jobs(entrance, tmp_path):
+    expected = planned(ROOT, "--forceall", "digits")
+    shutil.copy2(ROOT / "params.yaml", tmp_path)
+    if entrance == "-s":
+        jobs = planned(ROOT, "--forceall", "-s", "workflow/Snakefile", "digits")
+    elif entrance == "--directory":
+        jobs = planned(ROOT, "--forceall", "--directory", str(tmp_path), "--", "digits")
+    else:
+        (tmp_path / "Snakefile").write_text(MODULE.format(root=ROOT))
+        jobs = planned(tmp_path, "--forceall", "digits")
+    assert jobs == expected
+
+
+MODULE = """\
+import yaml
+
+
+module depthbias:
+    snakefile:
+        "{root}/workflow/Snakefile"
+    config:
+        yaml.safe_load(open("params.yaml"))
+
+
+use rule * from depthbias
+"""
+
+
+def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    (folder / "profiles").unlink()
+    (folder / "profiles").write_text("workflow/profiles")  # what a zip makes of the link
+    for path in (folder / "data").rglob("*"):
+        os.utime(path)
+    assert planned(folder, "--max-checksum-file-size", "1") == {}
+
+
+HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier", "snapshot"}
+HEAVY |= {"measure_structure", "measure_neighbors", "write_architectures", "export"}
+LIGHT = sorted({path.stem for path in (ROOT / "scripts").glob("*.py")} - HEAVY)
 
 
 @pytest.mark.parametrize("script", LIGHT)

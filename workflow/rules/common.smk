@@ -4,22 +4,29 @@ import json
 import re
 import shlex
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
-sys.path[:0] = [workflow.basedir, f"{workflow.basedir}/workflow"]
+# Not the folder of the main Snakefile, which may be another workflow that uses this one as a module.
+ROOT = Path(str(workflow.current_basedir)).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
-from depthbias.config.reading import load
-from code_inputs import modules, use_checkout
+from code_digest import digest, use_checkout
+from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import refuse_unrecorded
+from records import compare_contents, refuse_unrecorded
 
-use_checkout(workflow.basedir)
+use_checkout()
+compare_contents(workflow)
 
-# Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template).
-if config:
+# Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template). A workflow that uses
+# this one as a module gives the parameters as `config`.
+if workflow.config_settings.overwrite_config or workflow.config_settings.configfiles:
     sys.exit("error: --config, --configfile: parameters are read from params.yaml only")
 try:
-    PARAMS = load("params.yaml")
+    PARAMS = (
+        reading.parse(dict(config), "config") if config else reading.load("params.yaml")
+    )
 except UserError as error:
     sys.exit(f"error: {error}")
 config.update(PARAMS.model_dump())  # for the captions of the report
@@ -80,6 +87,7 @@ DIVERSITY_ABOUT = "results/{study}/diversity.json"
 NEIGHBORS = "results/{study}/neighbors.csv"
 NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
 NEAREST_PAIRS = "results/{study}/nearest-pairs.csv"
+PARAMETERS = "results/{study}/parameters.csv"
 REPRODUCIBILITY = "results/{study}/reproducibility.csv"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"

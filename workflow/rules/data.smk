@@ -4,8 +4,6 @@
 
 rule prepare:
     input:
-        script="scripts/prepare.py",
-        code=modules("prepare"),
         labels=lambda w: study_of(w).data.labels or [],
     output:
         IMAGES,
@@ -13,19 +11,19 @@ rule prepare:
         "logs/prepare/{study}.log",
     benchmark:
         "logs/benchmarks/prepare/{study}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     threads: 4
     params:
+        code=digest("prepare"),
         data=lambda w: flags(study_of(w).data.model_dump(exclude={"heldout", "seed"})),
     shell:
-        "python {input.script} {params.data} --workers {threads} --output {output:q} &> {log:q}"
+        "python $DEPTHBIAS/scripts/prepare.py {params.data} --workers {threads} --output {output:q} &> {log:q}"
 
 
 rule split:
     input:
-        script="scripts/split.py",
-        code=modules("split"),
         images=IMAGES,
     output:
         SPLIT,
@@ -33,23 +31,23 @@ rule split:
         "logs/split/{study}.log",
     benchmark:
         "logs/benchmarks/split/{study}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
+        code=digest("split"),
         classes=lambda w: json.dumps(
             {k: v.model_dump() for k, v in study_of(w).classes.items()}
         ),
         heldout=lambda w: study_of(w).data.heldout,
         seed=lambda w: study_of(w).data.seed,
     shell:
-        "python {input.script} --images {input.images:q} --classes {params.classes:q}"
+        "python $DEPTHBIAS/scripts/split.py --images {input.images:q} --classes {params.classes:q}"
         " --heldout {params.heldout} --seed {params.seed} --output {output:q} &> {log:q}"
 
 
 rule subset:
     input:
-        script="scripts/subset.py",
-        code=modules("subset"),
         split=of_base(SPLIT),
     output:
         SUBSET,
@@ -57,11 +55,13 @@ rule subset:
         "logs/subset/{study}/{ratio}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/subset/{study}/{ratio}/seed{seed}.tsv"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
+        code=digest("subset"),
         size=lambda w: study_of(w).subset_size,
         disjoint=lambda w: "--disjoint" if study_of(w).disjoint else "",
     shell:
-        "python {input.script} --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}"
+        "python $DEPTHBIAS/scripts/subset.py --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}"
         " --seed {wildcards.seed} {params.disjoint} --output {output:q} &> {log:q}"

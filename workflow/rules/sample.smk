@@ -4,8 +4,6 @@
 
 rule sample:
     input:
-        script="scripts/sample.py",
-        code=modules("sample"),
         model=MODEL,
         meta=MODEL_META,
     output:
@@ -21,6 +19,7 @@ rule sample:
     resources:
         gpu=1,
     params:
+        code=digest("sample"),
         sampler=lambda w: w.sampler.split("-")[0],
         steps=lambda w: w.sampler.split("-")[1],
         images=lambda w: study_of(w).sampling.images,
@@ -28,7 +27,7 @@ rule sample:
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
-        "python {input.script} --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
+        "python $DEPTHBIAS/scripts/sample.py --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}"
         " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
         " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output.samples:q}"
         " --usage {output.usage:q} &> {log:q}"
