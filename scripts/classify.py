@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from depthbias.estimates.runs import as_json
+from depthbias.measures.samples import read_samples
 from depthbias.system.errors import UserError, command
-from depthbias.system.files import read_npz, write_npz
+from depthbias.system.files import write_npz
 
 
 def parse() -> argparse.Namespace:
@@ -22,8 +24,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    names = ("images", "indices", "noise_seed", "run")
-    images, indices, noise_seed, run_of_samples = read_npz(args.samples, *names)
+    samples = read_samples(args.samples)
+    shape = samples.images.shape[1:]
 
     import torch
 
@@ -32,19 +34,19 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     model, meta = load_classifier(args.model, args.meta)
     wanted = (meta["size"], meta["size"], meta["channels"])
-    if images.shape[1:] != wanted:
+    if shape != wanted:
         raise UserError(
-            f"{args.samples}: images of {images.shape[1:]}, the classifier is for {wanted}: "
+            f"{args.samples}: images of {shape}, the classifier is for {wanted}: "
             "train it on this study's images"
         )
     write_npz(
         args.output,
         {
-            "probabilities": classify(model, images),
+            "probabilities": classify(model, samples.images),
             "classes": np.array(meta["classes"], dtype=np.str_),
-            "indices": indices,
-            "noise_seed": noise_seed,
-            "run": run_of_samples,
+            "indices": samples.indices,
+            "noise_seed": np.array(samples.noise_seed),
+            "run": as_json(samples.run),
         },
     )
 

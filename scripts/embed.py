@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from depthbias.estimates.runs import as_json
 from depthbias.measures.embedding_files import write_embedded
-from depthbias.system.errors import UserError, command
-from depthbias.system.files import check_writable, read_npz
+from depthbias.measures.samples import join, read_classes, read_samples
+from depthbias.system.errors import command
+from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import lease
 from depthbias.system.progress import Progress
 
@@ -29,12 +31,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    names = ("images", "indices", "noise_seed", "run")
-    images, indices, noise_seed, described = read_npz(args.samples, *names)
-    probabilities, classes = read_npz(args.classes, "probabilities", "classes")
-    if len(probabilities) != len(images):
-        raise UserError(f"{args.classes}: not of the images in {args.samples}: classify them again")
-    labels = probabilities.argmax(axis=1)
+    samples = join(read_samples(args.samples), read_classes(args.classes))
+    images, labels, classes = samples.images, samples.labels, np.array(samples.classes)
     check_writable(args.output)
     with lease() as leased:
         import torch
@@ -50,8 +48,13 @@ def main() -> None:
         with Progress(len(images), "embedding") as progress:
             vectors = embedder.vectors(images, np.arange(len(images)), progress.update)
         sums = embedder.sums(images, labels, len(classes))
-    others = {"labels": labels, "classes": classes, "sums": sums, "indices": indices}
-    others |= {"noise_seed": noise_seed, "run": described}
+    others: dict[str, np.ndarray | str] = {
+        "labels": labels,
+        "classes": classes,
+        "sums": sums,
+        "indices": samples.indices,
+    }
+    others |= {"noise_seed": np.array(samples.noise_seed), "run": as_json(samples.run)}
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
 
 

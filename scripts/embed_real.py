@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from depthbias.data.splits import PARTS, read_split
 from depthbias.measures.embedding_files import write_embedded
-from depthbias.system.errors import UserError, command
-from depthbias.system.files import check_writable, map_npz, read_json
+from depthbias.system.errors import command
+from depthbias.system.files import check_writable, map_npz
 from depthbias.system.gpu_lease import lease
 from depthbias.system.progress import Progress
 
@@ -27,26 +28,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_split(path: Path) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """(classes, sorted rows of all images, their classes int [N], which are held out bool [N])."""
-    split = read_json(path)
-    try:
-        classes = split["classes"]
-        parts = [
-            (row, label, part != "pool")
-            for part in ("pool", "calibration", "control")
-            for label, name in enumerate(classes)
-            for row in split[part][name]
-        ]
-        rows, labels, heldout = (np.array(column) for column in zip(*sorted(parts), strict=True))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: not a split ({error}): split the data set again") from error
-    return classes, rows, labels, heldout
-
-
 def main() -> None:
     args = parse()
-    classes, rows, labels, heldout = read_split(args.split)
+    split = read_split(args.split)
+    rows, labels = split.rows(*PARTS)
+    heldout = ~np.isin(rows, np.concatenate(split.pool))
     images = map_npz(args.images, "images")
     check_writable(args.output)
     with lease() as leased:
@@ -62,8 +48,8 @@ def main() -> None:
         embedder = Embedder(args.embeddings, args.backbone, classifier, exact_device())
         with Progress(len(rows), "embedding real images") as progress:
             vectors = embedder.vectors(images, rows, progress.update)
-        sums = embedder.sums(images[rows[heldout]], labels[heldout], len(classes))
-    others = {"labels": labels, "classes": np.array(classes), "sums": sums}
+        sums = embedder.sums(images[rows[heldout]], labels[heldout], len(split.classes))
+    others = {"labels": labels, "classes": np.array(split.classes), "sums": sums}
     others |= {"rows": rows, "heldout": heldout}
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
 

@@ -19,8 +19,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    rows = structure_rows(read_structures(args.measurements, args.study))
-    write_rows(args.output, [{"study": args.study, **row} for row in rows])
+    write_rows(args.output, structure_rows(read_structures(args.measurements, args.study)))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from depthbias.data.subsets import read_subset
 from depthbias.estimates.tidy import write_rows
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument
-from depthbias.measures.classified import read_classified, read_subsets
 from depthbias.measures.real_mixes import control_rows
+from depthbias.measures.samples import read_classified
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import read_json, read_npz
 
@@ -36,14 +37,14 @@ def main() -> None:
     except (KeyError, TypeError) as error:
         raise UserError(f"{args.meta}: not a classifier ({error}): train it again") from error
     instrument = Instrument(classes, confusion, args.bootstrap)
-    subsets = read_subsets(args.subsets, classes)
+    subsets = [read_subset(path, classes) for path in args.subsets]
     runs = read_classified(args.classes, args.study, classes, subsets, args.decidable)
     probabilities, truth = read_npz(args.control, "probabilities", "labels")
     rows = [
         *bias_rows(runs, instrument),
-        *control_rows(truth, probabilities.argmax(axis=1), subsets, instrument),
+        *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
-    write_rows(args.output, [{"study": args.study, **row} for row in rows])
+    write_rows(args.output, rows)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from depthbias.data.subsets import read_subset
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
-from depthbias.measures.classified import read_subsets
 from depthbias.measures.diversity import diversity
 from depthbias.measures.embedding_files import read_all
 from depthbias.system.errors import command
@@ -27,11 +27,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     real, runs = read_all(args.real, args.embedded, args.study)
-    subsets = read_subsets(args.subsets, real.classes)
-    proportions = {ratio: subset.proportions for (ratio, _), subset in subsets.items()}
+    subsets = [read_subset(path, real.classes) for path in args.subsets]
+    proportions = {subset.ratio: subset.proportions for subset in subsets}
     measured = list(diversity(real, runs, proportions))
-    rows = rows_of(measured, [measured[0].metric])
-    write_rows(args.output, [{"study": args.study, **row} for row in rows])
+    write_rows(args.output, rows_of(measured, [measured[0].metric]))
     write_json(args.about, {"diversity": real.about["diversity"]})
 
 

@@ -67,14 +67,14 @@ def main() -> None:
         measured: list[Measured] = []
         pairs: list[dict[str, Any]] = []
         with Progress(len(study), "neighbours", "sets of images") as progress:
-            for done, (queries, found, training) in enumerate(study.compare(options)):
-                for one in found:
-                    measured += closeness(queries, one, study.real.classes, options)
+            for done, (queries, in_each, training) in enumerate(study.compare(options)):
+                for neighbours in in_each:
+                    measured += closeness(queries, neighbours, study.real.classes, options)
                     if queries.run.sampler:
-                        pairs += closest(queries, one, training, PAIRS)
+                        pairs += closest(queries, neighbours, training, PAIRS)
                 progress.update(done + 1)
     trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
-    write_rows(args.output, [{"study": args.study, **row} for row in rows_of(measured, trends)])
+    write_rows(args.output, rows_of(measured, trends))
     with replacing(args.pairs) as temporary:
         pd.DataFrame(pairs).to_csv(temporary, index=False, float_format="%.10g")
     write_json(args.about, {name: study.real.about[name] for name in args.embeddings})

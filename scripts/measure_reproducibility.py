@@ -6,7 +6,7 @@ from pathlib import Path
 
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
-from depthbias.measures.embedding_files import check_alike, read_run
+from depthbias.measures.embedding_files import check_alike, read_embedded
 from depthbias.measures.reproducibility import reproducibility
 from depthbias.system.errors import command
 
@@ -28,14 +28,14 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     args = parse()
-    runs = [read_run(path, args.study) for path in args.embedded]
+    runs = [read_embedded(path, args.study) for path in args.embedded]
     check_alike(runs[0], runs)
     measured = [
-        one
+        score
         for name, threshold in args.copies.items()
-        for one in reproducibility(runs, name, threshold)
+        for score in reproducibility(runs, name, threshold)
     ]
-    write_rows(args.output, [{"study": args.study, **row} for row in rows_of(measured, [])])
+    write_rows(args.output, rows_of(measured, []))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ Then sample it, its linear map, the Gaussian and the multi-delta from the same n
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from depthbias.estimates.runs import as_json, read_run
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_npz
 from depthbias.system.gpu_lease import lease
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from depthbias.diffusion.denoiser import Denoiser
     from depthbias.diffusion.unet_denoiser import UNetDenoiser
     from depthbias.measures.structure import Measurements
 
@@ -48,7 +47,6 @@ def parse() -> argparse.Namespace:
     add("--threads", type=positive, default=1, help="CPU threads")
     add(
         "--run",
-        type=json.loads,
         required=True,
         help='JSON {"study", "ratio", "architecture", "seed"}',
     )
@@ -57,33 +55,35 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if min(args.seed, args.noise_seed) < 0:
         parser.error("--seed and --noise-seed must be 0 or more")
+    args.run = read_run("--run", args.run)
     return args
 
 
 def sample(
-    args: argparse.Namespace, denoiser: "UNetDenoiser", found: "Measurements", images: "Tensor"
+    args: argparse.Namespace, denoiser: "UNetDenoiser", compared: "Measurements", images: "Tensor"
 ) -> "dict[str, np.ndarray]":
     """The trajectories of the four denoisers as arrays, first axis the denoiser."""
     import numpy as np
 
     from depthbias.data.pixels import to_uint8
+    from depthbias.diffusion.denoiser import Denoiser
     from depthbias.diffusion.noise import initial_noise
     from depthbias.diffusion.trajectories import follow
     from depthbias.diffusion.unet_denoiser import UNetDenoiser
 
-    if found.gaussian.note:
-        print(found.gaussian.note, file=sys.stderr, flush=True)
+    if compared.gaussian.note:
+        print(compared.gaussian.note, file=sys.stderr, flush=True)
     denoisers: dict[str, Denoiser] = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
         "architecture": UNetDenoiser(
             denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
         ),
-        "linear": found.linear,
-        "gaussian": found.gaussian,
-        "delta": found.delta,
+        "linear": compared.linear,
+        "gaussian": compared.gaussian,
+        "delta": compared.delta,
     }
     noise = initial_noise(args.noise_seed, range(args.count), images.shape[1:]).to(images)
-    paths = follow(denoisers, noise, list(found.linear.maps)).values()
+    paths = follow(denoisers, noise, list(compared.linear.maps)).values()
     return {
         "names": np.array(list(denoisers)),
         "states": np.stack([path.states.movedim(2, -1).cpu().numpy() for path in paths]),
@@ -92,7 +92,7 @@ def sample(
         ),
         "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
         "indices": np.arange(args.count),
-        "noise_seed": np.array(args.noise_seed, dtype=np.int64),
+        "noise_seed": np.array(args.noise_seed),
     }
 
 
@@ -120,10 +120,10 @@ def main() -> None:
         with Progress(
             args.levels, f"structure of {meta['architecture']}", "noise levels"
         ) as progress:
-            found = measure(denoiser, images, sigmas, effort, progress.update)
-        trajectories = sample(args, denoiser, found, images)
-    about: dict[str, np.ndarray | str] = {"sigmas": np.array(sigmas), "run": json.dumps(args.run)}
-    write_npz(args.output, about | {"names": np.array(list(found.by_name))} | found.by_name)
+            compared = measure(denoiser, images, sigmas, effort, progress.update)
+        trajectories = sample(args, denoiser, compared, images)
+    about: dict[str, np.ndarray | str] = {"sigmas": np.array(sigmas), "run": as_json(args.run)}
+    write_npz(args.output, about | {"names": np.array(list(compared.by_name))} | compared.by_name)
     write_npz(args.trajectories, about | trajectories)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from depthbias.measures.generations import read_generated
+from depthbias.measures.samples import read_generated
 from depthbias.report.sample_figures import plot_grid
 from depthbias.report.style import save
 from depthbias.system.errors import command

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.measures.generations import read_generated
+from depthbias.data.subsets import read_subset
+from depthbias.measures.samples import read_generated
 from depthbias.report.sample_figures import plot_real
 from depthbias.report.style import save
-from depthbias.system.errors import UserError, command
-from depthbias.system.files import map_npz, read_json
+from depthbias.system.errors import command
 
 
 def parse() -> argparse.Namespace:
@@ -27,13 +27,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     models = read_generated(arguments.samples, arguments.classes)
-    subset = read_json(arguments.subset)
-    if tuple(subset["classes"]) != models[0].classes:
-        raise UserError(f"{arguments.subset}: its classes are not {', '.join(models[0].classes)}")
-    images = map_npz(arguments.images, "images")
-    labels = np.array(subset["labels"])
+    subset = read_subset(arguments.subset, models[0].classes)
+    labels = subset.labels
     first = np.concatenate([np.flatnonzero(labels == k)[:12] for k in np.unique(labels)])
-    real = images[np.array(subset["indices"])[first]]
+    real = subset.images(arguments.images)[first]
     figure = plot_real(real, labels[first], models, arguments.decidable)
     save(figure, arguments.output)
 

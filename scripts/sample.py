@@ -1,12 +1,12 @@
 """Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.estimates.runs import as_json, keys_of, read_run
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import lease
@@ -43,10 +43,7 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     if args.noise_seed < 0:
         parser.error("--noise-seed must be 0 or more")
-    try:
-        json.loads(args.run)
-    except ValueError as error:
-        parser.error(f"--run is not JSON: {error}")
+    args.run = read_run("--run", args.run)
     return args
 
 
@@ -114,14 +111,14 @@ def main() -> None:
         except FloatingPointError as error:
             raise UserError(f"{args.model}: {error}: train the model again") from error
         record = meter.record(matmul_precision(device))
-    samples = {
+    samples: dict[str, np.ndarray | str] = {
         "images": images,
         "indices": np.arange(args.count),
-        "noise_seed": np.int64(args.noise_seed),
-        "run": args.run,
+        "noise_seed": np.array(args.noise_seed),
+        "run": as_json(args.run),
     }
     write_npz(args.output, samples)
-    write_json(args.usage, record)
+    write_json(args.usage, {"run": keys_of(args.run), **record})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from depthbias.system.errors import UserError, command
+from depthbias.estimates.runs import keys_of, read_run
+from depthbias.system.errors import command
 from depthbias.system.files import read_json, write_json
 
 
@@ -14,27 +15,24 @@ def parse() -> argparse.Namespace:
         "--kept-snapshots", type=Path, required=True, help="weights of the snapshots (.safetensors)"
     )
     add("--whole", type=Path, required=True, help="description of the whole run (.json)")
+    add("--run", required=True, help='JSON {"study", "ratio", "architecture", "seed"}')
     add("--seen", type=int, required=True, help="images seen at the snapshot")
     add("--model", type=Path, required=True, help="weights to write (.safetensors)")
     add("--meta", type=Path, required=True, help="their description to write (.json)")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.run = read_run("--run", args.run)
+    return args
 
 
 def main() -> None:
     args = parse()
 
-    from depthbias.system.tensors import read_tensors, write_tensors
+    from depthbias.diffusion.checkpoints import snapshot_weights
+    from depthbias.system.tensors import write_tensors
 
-    tensors, _, _ = read_tensors(args.kept_snapshots)
-    mark = f"{args.seen}."
-    chosen = {name.removeprefix(mark): t for name, t in tensors.items() if name.startswith(mark)}
-    if not chosen:
-        raise UserError(
-            f"{args.kept_snapshots}: has no snapshot at {args.seen} images: train again with it"
-        )
-    weights = write_tensors(args.model, chosen)
-    meta = read_json(args.whole) | {"budget": args.seen, "snapshots": [], "weights": weights}
-    write_json(args.meta, meta)
+    weights = write_tensors(args.model, snapshot_weights(args.kept_snapshots, args.seen))
+    changed = {"run": keys_of(args.run), "budget": args.seen, "snapshots": [], "weights": weights}
+    write_json(args.meta, read_json(args.whole) | changed)
 
 
 if __name__ == "__main__":

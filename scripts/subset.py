@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from depthbias.data.subsets import class_proportions, draw_subset
+from depthbias.data.splits import read_split
+from depthbias.data.subsets import draw_from
 from depthbias.system.errors import command
-from depthbias.system.files import fingerprint, read_json, write_json
+from depthbias.system.files import fingerprint, write_json
 
 
 def arguments() -> argparse.Namespace:
@@ -23,28 +22,10 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    split = read_json(args.split)
-    classes = split["classes"]
-    proportions = class_proportions(args.ratio, classes, split["population"])
-    rows = np.concatenate([split["pool"][name] for name in classes])
-    names = np.repeat(classes, [len(split["pool"][name]) for name in classes])
-    order = np.argsort(rows)
-    chosen = order[draw_subset(names[order], proportions, args.size, args.seed, args.disjoint)]
-    counts = [np.count_nonzero(names[chosen] == name) for name in classes]
-    write_json(
-        args.output,
-        {
-            "ratio": args.ratio,
-            "seed": args.seed,
-            "classes": classes,
-            "indices": rows[chosen],
-            "labels": [classes.index(name) for name in names[chosen]],
-            "counts": counts,
-            "proportions": [count / args.size for count in counts],
-            "size": args.size,
-            "provenance": {"split": fingerprint(args.split), "images": split["images"]},
-        },
-    )
+    split = read_split(args.split)
+    content = draw_from(split, args.ratio, args.size, args.seed, args.disjoint)
+    provenance = {"split": fingerprint(args.split), "images": split.images}
+    write_json(args.output, {**content, "provenance": provenance})
 
 
 if __name__ == "__main__":

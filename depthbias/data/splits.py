@@ -1,13 +1,16 @@
-"""Classes of a data set, exact duplicates, and the images held out for calibration and control."""
+"""Classes of a data set, exact duplicates, and what is held out; the one reader of a split."""
 
 import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from depthbias.system.errors import UserError
+from depthbias.system.files import read_json
 
 Rule = Mapping[str, Sequence[str]]  # {"all": [...], "any": [...], "none": [...]}, each optional
 
@@ -83,13 +86,63 @@ def first_copies(blocks: Iterable[np.ndarray], wanted: np.ndarray) -> np.ndarray
     return kept
 
 
+PARTS = ("pool", "calibration", "control")
+
+
 @dataclass(frozen=True)
 class Split:
-    """Three parts that share no image, each the sorted rows (int64) of every class in order."""
+    """Three parts that share no image, each the sorted rows (int64) of every class in order.
 
+    What a file tells beside: population, images of each class in the data set; images, the
+    fingerprint of the data set.
+    """
+
+    classes: tuple[str, ...]
     pool: list[np.ndarray]
     calibration: list[np.ndarray]
     control: list[np.ndarray]
+    population: tuple[int, ...] = ()
+    images: str = ""
+
+    def rows(self, *parts: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of some parts in ascending order, and their classes, both int [N]."""
+        of_class = [(k, own) for part in parts for k, own in enumerate(getattr(self, part))]
+        rows = np.concatenate([own for _, own in of_class])
+        labels = np.repeat([k for k, _ in of_class], [len(own) for _, own in of_class])
+        order = np.argsort(rows)
+        return rows[order], labels[order]
+
+
+def read_split(path: Path) -> Split:
+    """The split in a file; UserError if it is damaged."""
+    content = read_json(path)
+    try:
+        names = class_names(content["classes"])
+        parts = [[np.array(content[part][name]) for name in names] for part in PARTS]
+        population = tuple(int(count) for count in content["population"])
+        pool, calibration, control = parts
+        split = Split(names, pool, calibration, control, population, str(content["images"]))
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: not a split ({reason}): split the data set again") from error
+    rows = [own for part in parts for own in part]
+    if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
+        raise UserError(f"{path}: not a split (rows are no numbers): split the data set again")
+    return split
+
+
+def class_names(told: Any) -> tuple[str, ...]:
+    """The names of the classes in a file; ValueError unless they are different texts."""
+    if not isinstance(told, list) or not all(isinstance(name, str) for name in told):
+        raise ValueError("the classes are no names")
+    if not told or len(set(told)) < len(told):
+        raise ValueError("the classes have no names of their own")
+    return tuple(told)
+
+
+def is_rows(rows: np.ndarray) -> bool:
+    """Whether these are rows of a data set, int [n], 1 or more."""
+    return rows.ndim == 1 and rows.size > 0 and rows.dtype.kind == "i" and bool(rows.min() >= 0)
 
 
 def hold_out(labels: np.ndarray, classes: Sequence[str], heldout: int, seed: int) -> Split:
@@ -103,7 +156,7 @@ def hold_out(labels: np.ndarray, classes: Sequence[str], heldout: int, seed: int
             f"holding out {heldout} images a class leaves a part empty: hold out 2 or more"
         )
     order = np.random.default_rng(seed).permutation(len(labels))
-    split = Split([], [], [])
+    split = Split(tuple(classes), [], [], [])
     for index, name in enumerate(classes):
         rows = order[labels[order] == index]
         if len(rows) <= heldout:

@@ -1,12 +1,87 @@
-"""Subsets with exact class proportions."""
+"""Subsets with exact class proportions, and the one reader of a subset's file."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from depthbias.data.splits import Split, class_names, is_rows
 from depthbias.system.errors import UserError
+from depthbias.system.files import map_npz, read_json
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Training images: rows int [N] of the data set, and their labels int [N] among `classes`."""
+
+    path: Path
+    ratio: str
+    seed: str
+    classes: tuple[str, ...]
+    rows: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Images of each class, int [K]."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+    @property
+    def proportions(self) -> np.ndarray:
+        """Share of each class, [K]."""
+        return self.counts / len(self.labels)
+
+    def images(self, path: Path) -> np.ndarray:
+        """Its images uint8 [N, S, S, C] in a prepared data set; UserError if that has fewer."""
+        images = map_npz(path, "images")
+        if self.rows.max() >= len(images):
+            raise UserError(
+                f"{self.path}: not a subset of {path} ({len(images)} images): draw it again"
+            )
+        return np.asarray(images[self.rows])
+
+
+def read_subset(path: Path, classes: Sequence[str] | None = None) -> Subset:
+    """The subset in a file; UserError if it is damaged, or has other classes than `classes`."""
+    content = read_json(path)
+    try:
+        names = class_names(content["classes"])
+        rows, labels = np.array(content["indices"]), np.array(content["labels"])
+        subset = Subset(path, str(content["ratio"]), str(content["seed"]), names, rows, labels)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: not a training subset ({reason}): draw it again") from error
+    if not (
+        is_rows(rows)
+        and is_rows(labels)
+        and rows.shape == labels.shape
+        and labels.max() < len(names)
+    ):
+        raise UserError(
+            f"{path}: not a training subset (indices and labels do not fit): draw it again"
+        )
+    if classes is not None:
+        check_classes(path, names, classes)
+    return subset
+
+
+def check_classes(path: Path, own: Sequence[str], classes: Sequence[str]) -> None:
+    """UserError unless a file has these classes in this order."""
+    if list(own) != list(classes):
+        raise UserError(
+            f"{path}: its classes are {', '.join(own)}, not {', '.join(classes)}: make it again"
+        )
+
+
+def subset_of(subsets: Sequence[Subset], path: Path, ratio: str, seed: str) -> Subset:
+    """The subset that a run of this ratio and seed was trained on; path: the run's file."""
+    for subset in subsets:
+        if (subset.ratio, subset.seed) == (ratio, seed):
+            return subset
+    raise UserError(f"{path}: no subset {ratio} of seed {seed} was given")
 
 
 def class_proportions(
@@ -60,27 +135,18 @@ def draw_subset(
     Every class is taken in the order of one seeded permutation of all rows, so for one seed the
     rows of a class at a small share are contained in its rows at a larger one. With `disjoint`,
     seeds 0, 1, 2 ... take one block of one permutation after another, so that no two of them share
-    an image. UserError for a
-    class that does not exist, bad fractions, and a size that the labels do not allow.
+    an image. UserError for a class that does not exist, bad fractions, and a size that the labels
+    do not allow.
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"labels must be one-dimensional, not of shape {labels.shape}")
-    present = set(np.unique(labels).tolist())
-    for name, fraction in proportions.items():
-        if name not in present:
-            known = ", ".join(str(label) for label in sorted(present))
-            raise UserError(f"class {name!r} does not exist: the labels hold {known}")
-        if not fraction >= 0:
-            raise UserError(f"class {name!r}: proportion {fraction} is negative; give 0 to 1")
-    fractions = list(proportions.values())
-    if not math.isclose(sum(fractions), 1, abs_tol=1e-9):
-        raise UserError(f"the proportions sum to {sum(fractions):g}, not to 1")
+    _check_fractions(proportions, set(np.unique(labels).tolist()))
     if size < 1:
         raise UserError(f"a subset of {size} images is empty: ask for 1 or more")
     order = np.random.default_rng(0 if disjoint else seed).permutation(len(labels))
     members = [order[labels[order] == name] for name in proportions]
-    counts = class_counts(fractions, size)
+    counts = class_counts(list(proportions.values()), size)
     block = seed if disjoint else 0
     _check_available(proportions, counts, [len(rows) // (block + 1) for rows in members])
     chosen = [
@@ -88,6 +154,40 @@ def draw_subset(
         for rows, count in zip(members, counts, strict=True)
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def draw_from(split: Split, ratio: str, size: int, seed: int, disjoint: bool) -> dict[str, Any]:
+    """The content of a subset's file: what `draw_subset` draws from the pool of a split.
+
+    ratio: as in `class_proportions`.
+    """
+    proportions = class_proportions(ratio, split.classes, split.population)
+    rows, labels = split.rows("pool")
+    names = np.array(split.classes)[labels]
+    chosen = draw_subset(names, proportions, size, seed, disjoint)
+    counts = np.bincount(labels[chosen], minlength=len(split.classes))
+    return {
+        "ratio": ratio,
+        "seed": seed,
+        "classes": split.classes,
+        "indices": rows[chosen],
+        "labels": labels[chosen],
+        "counts": counts,
+        "proportions": counts / size,
+        "size": size,
+    }
+
+
+def _check_fractions(proportions: Mapping[Any, float], present: set[Any]) -> None:
+    for name, fraction in proportions.items():
+        if name not in present:
+            known = ", ".join(str(label) for label in sorted(present))
+            raise UserError(f"class {name!r} does not exist: the labels hold {known}")
+        if not fraction >= 0:
+            raise UserError(f"class {name!r}: proportion {fraction} is negative; give 0 to 1")
+    total = sum(proportions.values())
+    if not math.isclose(total, 1, abs_tol=1e-9):
+        raise UserError(f"the proportions sum to {total:g}, not to 1")
 
 
 def _check_available(

@@ -1,16 +1,22 @@
 """Trained models: safetensors with the EMA weights, JSON with everything needed to use them."""
 
+import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.objectives import BETA_END, BETA_START, STEPS
+from depthbias.system.compute import describe_device
 from depthbias.system.errors import UserError, explain
 from depthbias.system.files import read_json, write_json
 from depthbias.system.tensors import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from depthbias.diffusion.trainer import Trainer
 
 FORMAT = 1
 ARCHITECTURE_KEYS = {"architecture": str, "channels": int, "size": int, "width": int | float}
@@ -21,7 +27,7 @@ def save_model(
 ) -> dict[str, Any]:
     """Write the weights of `module` and its description; returns the description as written.
 
-    meta needs unet, channels, size, width and objective (sigma_data too for EDM); `format`,
+    meta needs architecture, channels, size, width and objective (sigma_data too for EDM); `format`,
     `parameters` and `weights` (SHA-256 of the safetensors file) are added. Equal weights and meta
     give equal bytes.
     """
@@ -30,6 +36,49 @@ def save_model(
     written = {"format": FORMAT, **meta, "parameters": parameters, "weights": weights}
     write_json(meta_path, written)
     return written
+
+
+def describe(trainer: "Trainer", run: Mapping[str, str], configuration: str) -> dict[str, Any]:
+    """The description of a trained model, for `save_model`; nothing in it depends on the time.
+
+    configuration: the fingerprint of all that determines the weights (`resume_points.identify`).
+    """
+    import diffusers
+
+    return {
+        "run": run,
+        **asdict(trainer.options),
+        "channels": trainer.images.shape[3],
+        "size": trainer.images.shape[1],
+        "sigma_data": trainer.sigma_data,
+        "images": len(trainer.images),
+        "device": describe_device(trainer.device),
+        "precision": trainer.precision.name,
+        "git": revision(),
+        "versions": {"torch": torch.__version__, "diffusers": diffusers.__version__},
+        "configuration": configuration,
+    }
+
+
+def revision() -> str:
+    """The short commit of the checkout that this code is in, marked when files differ from it."""
+    words = ["git", "describe", "--always", "--exclude=*", "--dirty=+dirty"]
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(words, cwd=folder, text=True, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def snapshot_weights(path: Path, seen: int) -> dict[str, torch.Tensor]:
+    """The averaged weights kept when so many images had been seen; UserError if there are none."""
+    tensors, _, _ = read_tensors(path)
+    mark = f"{seen}."
+    chosen = {name.removeprefix(mark): t for name, t in tensors.items() if name.startswith(mark)}
+    if not chosen:
+        raise UserError(f"{path}: has no snapshot at {seen} images: train again with it")
+    return chosen
 
 
 def load_model(

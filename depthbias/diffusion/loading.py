@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from depthbias.data.pixels import to_float
+from depthbias.data.subsets import read_subset
 from depthbias.diffusion.checkpoints import load_model
 from depthbias.diffusion.unet_denoiser import UNetDenoiser
 from depthbias.system.compute import fast_layout
 from depthbias.system.errors import UserError
-from depthbias.system.files import map_npz, read_json
+from depthbias.system.files import map_npz
 
 
 def load_denoiser(
@@ -34,17 +35,11 @@ def load_training_images(
 ) -> Tensor:
     """The images of a subset on the device, float32 [N, C, S, S] in [-1, 1]; UserError unless they
     are of the size and channels that the model of this description was trained on."""
-    images, subset = map_npz(images_path, "images"), read_json(subset_path)
+    images, subset = map_npz(images_path, "images"), read_subset(subset_path)
     wanted = (meta["size"], meta["size"], meta["channels"])
     if images.shape[1:] != wanted:
         raise UserError(
             f"{images_path}: images of shape {images.shape[1:]} where the model has {wanted}: "
             "give the images it was trained on"
         )
-    try:
-        rows = images[subset["indices"]]
-    except (KeyError, IndexError, TypeError) as error:
-        raise UserError(
-            f"{subset_path}: not a subset of {images_path} ({error}): draw it again"
-        ) from error
-    return to_float(torch.from_numpy(rows).to(device))
+    return to_float(torch.from_numpy(subset.images(images_path)).to(device))

@@ -3,8 +3,9 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from depthbias.diffusion.objectives import (
 )
 from depthbias.system.compute import Precision
 from depthbias.system.errors import UserError
+from depthbias.system.files import write_text
 
 # Tensor cores want channels last; on a CPU that was 1 to 9 % slower (8x8 to 32x32, measured).
 LAYOUTS = {"cuda": torch.channels_last}
@@ -212,6 +214,10 @@ class Trainer:
         self.seen, self.rows, self.seconds = record["seen"], record["rows"], record["seconds"]
         self._since = time.monotonic()
 
+    def snapshots(self) -> dict[str, Tensor]:
+        """The averaged weights of all snapshots, named SEEN.NAME."""
+        return {f"{due}.{name}": t for due, w in self.kept.items() for name, t in w.items()}
+
     def averaged(self) -> torch.nn.Module:
         """A copy of the network with the averaged weights."""
         net = copy.deepcopy(self.net)
@@ -253,3 +259,10 @@ def train(
         yield
     if trainer.losses:
         trainer.log()
+
+
+def write_log(path: Path, run: Mapping[str, str], rows: Sequence[Mapping[str, float]]) -> None:
+    """Write the log as CSV, atomically: what the run is, then the numbers with 8 digits."""
+    lines = [",".join([*run, *rows[0]])]
+    lines += [",".join([*run.values(), *(f"{v:.8g}" for v in row.values())]) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")

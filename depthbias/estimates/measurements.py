@@ -19,20 +19,17 @@ from depthbias.estimates.intervals import (
     student_half_width,
     wilson,
 )
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import ALL, REAL, TRAIN, Run
 from depthbias.estimates.slopes import slope_weights
 
 DRAWS = 2000
-
-
-ALL = "all"
 
 
 @dataclass(frozen=True)
 class Measured:
     """One metric of one run, with the error that its images cause.
 
-    share: whether it is a share of n images; name: the class, or ""; k: 0 where there is none;
+    share: whether it is a share of n images; class_name: "" for all; k: 0 where there is none;
     values: float [n], of all images of a model in the order of their noise, with this mean (or
     jackknife pseudo-values), so that models can be compared image by image.
     """
@@ -41,7 +38,7 @@ class Measured:
     metric: str
     estimate: Estimate
     share: bool = False
-    name: str = ""
+    class_name: str = ""
     k: int = 0
     values: np.ndarray | None = field(default=None, repr=False, compare=False)
 
@@ -52,7 +49,7 @@ class Measured:
         Seeds share their random numbers, as image i of every seed comes from the same noise (and
         held-out images are the same). Shares: Jeffreys' posterior; else normal.
         """
-        key = (self.metric, self.name, str(self.k), *self.run._replace(seed=ALL))
+        key = (self.metric, self.class_name, str(self.k), *self.run._replace(seed=ALL).key)
         value, lower, upper, n = self.estimate
         uniform = stream(*key).uniform(size=DRAWS)
         if self.share:
@@ -63,12 +60,14 @@ class Measured:
 
     @property
     def row(self) -> dict[str, Any]:
-        """The row of this run; the column study is left out."""
-        keys = {"metric": self.metric, "class": self.name, "k": self.k or None}
+        """The row of this run."""
+        keys = {"metric": self.metric, "class": self.class_name, "k": self.k or None}
         return keys | self.run._asdict() | self.estimate._asdict()
 
 
-def mean_of(values: np.ndarray, run: Run, metric: str, name: str = "", k: int = 0) -> Measured:
+def mean_of(
+    values: np.ndarray, run: Run, metric: str, class_name: str = "", k: int = 0
+) -> Measured:
     """The mean of a number an image [N], with Student's t interval; NaN for no image.
 
     Without a class, and if the run is a model (it has a sampler), the numbers are kept.
@@ -78,14 +77,14 @@ def mean_of(values: np.ndarray, run: Run, metric: str, name: str = "", k: int = 
     error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     half_width = student_half_width(error, n - 1)
     estimate = Estimate(value, value - half_width, value + half_width, n)
-    kept = values if run.sampler and not name else None
-    return Measured(run, metric, estimate, name=name, k=k, values=kept)
+    kept = values if run.sampler and not class_name else None
+    return Measured(run, metric, estimate, class_name=class_name, k=k, values=kept)
 
 
-def share_of(flags: np.ndarray, run: Run, metric: str, name: str = "") -> Measured:
+def share_of(flags: np.ndarray, run: Run, metric: str, class_name: str = "") -> Measured:
     """The share of images that have a property, bool [N], with Wilson's interval."""
     estimate = wilson(int(np.count_nonzero(flags)), len(flags))
-    return Measured(run, metric, estimate, share=True, name=name)
+    return Measured(run, metric, estimate, share=True, class_name=class_name)
 
 
 def rows_of(measured: Sequence[Measured], trends: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -94,14 +93,14 @@ def rows_of(measured: Sequence[Measured], trends: Sequence[str]) -> Iterator[dic
     Over seeds: the seed "all". Slopes: the metric NAME:EMBEDDING as NAME_per_depth:EMBEDDING, the
     series as its architecture, for all images of a run (no class). What is NaN makes no row.
     """
-    usable = [one for one in measured if np.isfinite(one.estimate.value)]
-    for one in usable:
-        yield one.row
+    usable = [m for m in measured if np.isfinite(m.estimate.value)]
+    for measurement in usable:
+        yield measurement.row
     for group in _grouped(usable, _without_seed):
         yield _over_seeds(group).row
-    chosen = [one for one in usable if one.metric in trends and not one.name]
+    chosen = [m for m in usable if m.metric in trends and not m.class_name]
     for group in _grouped(chosen, _series):
-        if len({get_architecture(one.run.architecture).depth for one in group}) > 1:
+        if len({get_architecture(m.run.architecture).depth for m in group}) > 1:
             yield _over_depth(group).row
 
 
@@ -110,36 +109,37 @@ def _grouped(
 ) -> Iterator[list[Measured]]:
     """Those with equal keys, metric, class and k, in the order of the first; key None: left out."""
     groups = defaultdict(list)
-    for one in measured:
-        found = key(one)
-        if found is not None:
-            groups[found, one.metric, one.name, one.k].append(one)
+    for m in measured:
+        run = key(m)
+        if run is not None:
+            groups[run, m.metric, m.class_name, m.k].append(m)
     yield from groups.values()
 
 
-def _without_seed(one: Measured) -> Run | None:
+def _without_seed(measurement: Measured) -> Run | None:
     """The run over all seeds; None for what has none of its own, and for pairs of seeds."""
-    single = one.run.seed != ALL and "~" not in one.run.seed
-    return one.run._replace(seed=ALL) if single else None
+    run = measurement.run
+    return run._replace(seed=ALL) if run.seed != ALL and "~" not in run.seed else None
 
 
-def _series(one: Measured) -> Run | None:
+def _series(measurement: Measured) -> Run | None:
     """The run with the series for its architecture.
 
     None for real images, pairs of models and networks without depth.
     """
-    if one.run.architecture in ("real", "train") or "~" in one.run.architecture:
+    run = measurement.run
+    if run.architecture in (REAL, TRAIN) or "~" in run.architecture:
         return None
-    found = get_architecture(one.run.architecture)
-    return one.run._replace(architecture=found.series, seed=ALL) if found.depth else None
+    found = get_architecture(run.architecture)
+    return run._replace(architecture=found.series, seed=ALL) if found.depth else None
 
 
 def _over_seeds(group: Sequence[Measured]) -> Measured:
     first = replace(group[0], run=group[0].run._replace(seed=ALL), values=None)
-    values = np.array([one.estimate.value for one in group])
-    n = sum(one.estimate.n for one in group)
+    values = np.array([m.estimate.value for m in group])
+    n = sum(m.estimate.n for m in group)
     if first.share:
-        draws = np.stack([one.draws for one in group])
+        draws = np.stack([m.draws for m in group])
         return replace(first, estimate=share_over_seeds(values, draws, n))
     draws = values[:, None] + _image_error(group, np.full(len(group), 1 / len(group)))
     return replace(first, estimate=over_seeds(values, draws, n))
@@ -151,13 +151,13 @@ def _image_error(group: Sequence[Measured], weights: np.ndarray) -> np.ndarray:
     Where the images are known one by one, image i of all models is taken together: it comes from
     the same noise, so its errors are not independent (if it does not, nothing is lost).
     """
-    images = [one.values for one in group if one.values is not None]
+    images = [m.values for m in group if m.values is not None]
     if len(images) < len(group) or len({len(values) for values in images}) > 1:
-        centred = np.stack([one.draws - one.estimate.value for one in group])
+        centred = np.stack([m.draws - m.estimate.value for m in group])
         return np.asarray(weights @ centred)
     together = weights @ np.stack(images)
     error = together.std(ddof=1) / np.sqrt(len(together)) if len(together) > 1 else 0.0
-    key = (group[0].metric, str(group[0].k), *group[0].run._replace(architecture=ALL, seed=ALL))
+    key = (group[0].metric, str(group[0].k), *group[0].run._replace(architecture=ALL, seed=ALL).key)
     return error * ndtri(stream("images", *key).uniform(size=DRAWS))
 
 
@@ -167,8 +167,8 @@ def _over_depth(group: Sequence[Measured]) -> Measured:
     Errors as in `amplification.depth_trend`: residuals over 1 - leverage with Student's t of G - 2
     degrees of freedom, combined with the error of the images.
     """
-    depths = np.array([get_architecture(one.run.architecture).depth for one in group], dtype=float)
-    values = np.array([one.estimate.value for one in group])
+    depths = np.array([get_architecture(m.run.architecture).depth for m in group], dtype=float)
+    values = np.array([m.estimate.value for m in group])
     weights = slope_weights(depths)
     slope = float(weights @ values)
     residuals = values - values.mean() - slope * (depths - depths.mean())

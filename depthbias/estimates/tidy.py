@@ -1,11 +1,16 @@
-"""The tidy table of measurements: the columns of summary.csv and of the parts it is made of."""
+"""The tidy table of measurements: columns, reading, writing, uniting, and selecting rows.
+
+A metric of an embedding is called METRIC:EMBEDDING. Selections keep the order of the rows.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from depthbias.estimates.runs import ALL_SEEDS, REAL, TRAIN
 from depthbias.system.errors import UserError, explain
 from depthbias.system.files import replacing
 
@@ -56,3 +61,76 @@ def read_rows(path: str | Path) -> pd.DataFrame:
     if list(frame.columns) != COLUMNS:
         raise UserError(f"{path}: columns are not {', '.join(COLUMNS)}: delete it and run again")
     return frame.fillna(dict.fromkeys(text, ""))
+
+
+def unite(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """All rows, those with the same study together, in it the same ratio, and so on.
+
+    The values of a column come in the order in which the parts first have them: classes and ratios
+    as configured, the main sampler first. UserError for two rows with the same keys.
+    """
+    table = pd.concat(parts, ignore_index=True)
+    twice = table[table.duplicated(KEYS)]
+    if len(twice):
+        first = ", ".join(str(v) for v in twice.iloc[0][KEYS] if v != "" and not pd.isna(v))
+        raise UserError(f"two rows of the same measurement ({first}): give every part once")
+    places = table[KEYS].apply(lambda column: pd.factorize(column)[0])
+    return table.loc[places.sort_values(KEYS, kind="stable").index]
+
+
+def of(
+    rows: pd.DataFrame,
+    metric: str,
+    *,
+    embedding: str | None = None,
+    class_name: str | None = None,
+    k: float | None = None,
+) -> pd.DataFrame:
+    """Rows with a finite value of one metric: of all its embeddings, classes and k, or of one.
+
+    metric: its name without embedding, or the whole "METRIC:EMBEDDING".
+    """
+    whole = metric if embedding is None else f"{metric}:{embedding}"
+    name = rows["metric"] if ":" in whole else rows["metric"].str.partition(":")[0]
+    chosen = (name == whole) & np.isfinite(rows["value"])
+    if class_name is not None:
+        chosen &= rows["class"] == class_name
+    if k is not None:
+        chosen &= rows["k"] == k
+    return rows[chosen]
+
+
+def models(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows about models, or about a series of them: neither images of the data set nor pairs."""
+    apart = rows["architecture"].isin(["", REAL, TRAIN])
+    return rows[~apart & ~_pair(rows)]
+
+
+def real(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows about held-out images."""
+    return rows[rows["architecture"] == REAL]
+
+
+def pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows about pairs of models: of two architectures, or of two seeds."""
+    return rows[_pair(rows)]
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows over all seeds."""
+    return rows[rows["seed"] == ALL_SEEDS]
+
+
+def single_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows about one seed: neither over seeds nor about a pair of them."""
+    return rows[~rows["seed"].isin(["", ALL_SEEDS]) & ~rows["seed"].str.contains("~")]
+
+
+def main_sampler(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the main sampler, which a table lists first, and rows without a sampler."""
+    first = rows.loc[rows["sampler"] != "", "sampler"].head(1)
+    return rows[rows["sampler"].isin([*first, ""])]
+
+
+def _pair(rows: pd.DataFrame) -> pd.Series:
+    return rows["architecture"].str.contains("~") | rows["seed"].str.contains("~")

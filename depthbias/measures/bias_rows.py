@@ -20,36 +20,46 @@ from depthbias.estimates.intervals import (
     share_over_seeds,
     wilson,
 )
+from depthbias.estimates.runs import ALL, Run
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.class_shares import Instrument, log_odds
-from depthbias.measures.classified import Classified
+from depthbias.measures.samples import Classified
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 
 Row = dict[str, Any]
-ALL = "all"
 
 
 @dataclass(frozen=True)
 class Model:
     """A run with its shares: values [K] and resampled values [B, K] by metric."""
 
-    run: Classified
+    classified: Classified
     values: dict[str, np.ndarray]
     draws: dict[str, np.ndarray]
 
     @property
+    def run(self) -> Run:
+        """Which model this is, sampled in which way."""
+        return self.classified.run
+
+    @property
+    def trained(self) -> np.ndarray:
+        """Share of each class among the training images, [K]."""
+        return self.classified.trained
+
+    @property
     def n(self) -> int:
         """Classified images."""
-        return len(self.run.labels)
+        return len(self.classified.labels)
 
 
-def measure(run: Classified, instrument: Instrument) -> Model:
+def measure(classified: Classified, instrument: Instrument) -> Model:
     """The shares of one run, raw, corrected and decided, and its undecidable share."""
-    key = (run.ratio, run.architecture, run.seed, run.sampler)
-    counts, decided = run.counts(), run.counts(run.decided)
+    key, flags = classified.run.key, classified.decided
+    counts, decided = classified.counts(), classified.counts(flags)
     corrected, raw, redrawn = instrument.correct(counts, *key)
-    open_or_not = np.array([np.count_nonzero(~run.decided), np.count_nonzero(run.decided)])
+    open_or_not = np.array([np.count_nonzero(~flags), np.count_nonzero(flags)])
     with np.errstate(invalid="ignore"):  # no image decided: no share
         values = {
             "share_raw": counts / counts.sum(),
@@ -64,11 +74,11 @@ def measure(run: Classified, instrument: Instrument) -> Model:
         "share_decided": draw_shares(decided, len(raw), names, "decided", *key),
         "undecidable_share": draw_shares(open_or_not, len(raw), ["open", "decided"], *key)[:, :1],
     }
-    return Model(run, values, draws)
+    return Model(classified, values, draws)
 
 
 def bias_rows(runs: Sequence[Classified], instrument: Instrument) -> Iterator[Row]:
-    """All rows of a study's models, in the order of the runs; the column study is left out."""
+    """All rows of a study's models, in the order of the runs."""
     models = [measure(run, instrument) for run in runs]
     for model in models:
         yield from _run_rows(model, instrument.classes)
@@ -84,8 +94,8 @@ def bias_rows(runs: Sequence[Classified], instrument: Instrument) -> Iterator[Ro
         yield from _sampler_rows(group, instrument.classes)
 
 
-def _row(metric: str, estimate: Estimate, name: str = "", **keys: str) -> Row:
-    return {"metric": metric, "class": name, **keys, **estimate._asdict()}
+def _row(metric: str, estimate: Estimate, class_name: str = "", **keys: str) -> Row:
+    return {"metric": metric, "class": class_name, **keys, **estimate._asdict()}
 
 
 def _grouped(models: Iterable[Model], *names: str) -> list[list[Model]]:
@@ -111,14 +121,7 @@ def _depth(model: Model) -> int:
 
 
 def _keys(model: Model, **changed: str) -> dict[str, str]:
-    run = model.run
-    keys = {
-        "ratio": run.ratio,
-        "architecture": run.architecture,
-        "seed": run.seed,
-        "sampler": run.sampler,
-    }
-    return keys | changed
+    return model.run._asdict() | changed
 
 
 def _recall(share: Estimate, trained: float) -> Estimate:
@@ -128,7 +131,7 @@ def _recall(share: Estimate, trained: float) -> Estimate:
 
 def _run_rows(model: Model, classes: Sequence[str]) -> Iterator[Row]:
     """The shares of one run with the errors of its images and of the confusion matrix."""
-    run, n, keys = model.run, model.n, _keys(model)
+    run, n, keys = model.classified, model.n, _keys(model)
     decided = run.counts(run.decided)
     for k, name in enumerate(classes):
         trained = float(run.trained[k])
@@ -159,7 +162,7 @@ def _stacked(pairs: Iterable[tuple[float, np.ndarray]]) -> tuple[np.ndarray, np.
 
 
 def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]:
-    """The same over the seeds of one ratio, U-Net and sampler."""
+    """The same over the seeds of one ratio, architecture and sampler."""
     keys, n = _keys(models[0], seed=ALL), sum(model.n for model in models)
 
     def share(metric: str, k: int) -> Estimate:
@@ -167,7 +170,7 @@ def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]
         return share_over_seeds(*_stacked(pairs), n)
 
     for k, name in enumerate(classes):
-        trained = float(np.mean([model.run.trained[k] for model in models]))
+        trained = float(np.mean([model.trained[k] for model in models]))
         yield {"metric": "share_train", "class": name, **keys, "value": trained}
         for metric in ("share_raw", "share_corrected", "share_decided"):
             yield _row(metric, share(metric, k), name, **keys)
@@ -180,12 +183,12 @@ def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]
 
 
 def _kappa_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]:
-    """Amplification exponent of one U-Net and sampler, for each seed and over seeds."""
+    """Amplification exponent of one architecture and sampler, for each seed and over seeds."""
     for k, name in enumerate(classes):
-        usable = [model for model in models if 0 < model.run.trained[k] < 1]
+        usable = [model for model in models if 0 < model.trained[k] < 1]
         pairs, used = [], 0
         for group in _grouped(usable, "seed"):
-            trained = np.array([model.run.trained[k] for model in group])
+            trained = np.array([model.trained[k] for model in group])
             if len(np.unique(trained)) < 2:
                 continue
             n = min(model.n for model in group)
@@ -207,7 +210,7 @@ def _trend_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row
         depths = np.array([_depth(model) for model in group], dtype=float)
         sizes = np.array([model.n for model in group])
         for k, name in enumerate(classes):
-            trained = np.array([model.run.trained[k] for model in group])
+            trained = np.array([model.trained[k] for model in group])
             if not ((trained > 0) & (trained < 1)).all():
                 continue
             shares = np.array([model.values["share_corrected"][k] for model in group])
@@ -218,12 +221,14 @@ def _trend_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row
 
 
 def _transition_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]:
-    """From the shallowest U-Net of each series to every deeper one, image by image."""
+    """From the shallowest architecture of each series to every deeper one, image by image."""
     for group in _by_series(models).values():
         reference, *deeper = sorted(group, key=_depth)
         for model in deeper:
-            _check_same_noise(reference.run, model.run)
-            table = transition_counts(reference.run.labels, model.run.labels, len(classes))
+            _check_same_noise(reference.classified, model.classified)
+            table = transition_counts(
+                reference.classified.labels, model.classified.labels, len(classes)
+            )
             keys = _keys(model)
             for before, after in np.ndindex(table.shape):
                 name = f"{classes[before]}->{classes[after]}"
@@ -235,9 +240,10 @@ def _transition_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterato
 def _check_same_noise(first: Classified, second: Classified) -> None:
     same = np.array_equal(first.indices, second.indices)
     if first.noise_seed != second.noise_seed or not same:
+        run = first.run
         raise UserError(
-            f"{first.architecture} and {second.architecture} "
-            f"({first.ratio}, seed {first.seed}, {first.sampler}): "
+            f"{run.architecture} and {second.run.architecture} "
+            f"({run.ratio}, seed {run.seed}, {run.sampler}): "
             "not sampled from the same noise: sample and classify them again"
         )
 

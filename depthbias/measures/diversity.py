@@ -7,7 +7,7 @@ import numpy as np
 
 from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import ALL_SEEDS, REAL, Run
 from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded
 from depthbias.measures.pair_means import between, mixed, overall, pseudo_values, within
 
@@ -23,13 +23,13 @@ def diversity(
     in a mix with the training proportions [K] of that ratio.
     """
     backbone = real.about["diversity"]["embedding"].removeprefix("lpips-")
-    for one in runs:
-        pseudo = pseudo_values(one.sums)
-        yield Measured(one.run, f"lpips:{backbone}", overall(one.sums), values=pseudo)
-        yield from _by_class(one.run, backbone, one.sums, one.labels, one.classes)
+    for model in runs:
+        pseudo = pseudo_values(model.sums)
+        yield Measured(model.run, f"lpips:{backbone}", overall(model.sums), values=pseudo)
+        yield from _by_class(model.run, backbone, model.sums, model.labels, model.classes)
     labels = real.heldout_labels
     for ratio, shares in proportions.items():
-        run = Run(ratio, "real", "all", "")
+        run = Run(runs[0].run.study, ratio, REAL, ALL_SEEDS)
         yield Measured(run, f"lpips:{backbone}", mixed(real.sums, labels, shares))
         yield from _by_class(run, backbone, real.sums, labels, real.classes)
 
@@ -37,8 +37,8 @@ def diversity(
 def _by_class(
     run: Run, backbone: str, sums: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> Iterator[Measured]:
-    def measured(kind: str, estimate: Estimate, name: str) -> Measured:
-        return Measured(run, f"lpips_{kind}:{backbone}", estimate, name=name)
+    def measured(kind: str, estimate: Estimate, class_name: str) -> Measured:
+        return Measured(run, f"lpips_{kind}:{backbone}", estimate, class_name=class_name)
 
     for a, name in enumerate(classes):
         yield measured("within", within(sums, labels, a), name)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.diffusion.architectures import get_architecture
-from depthbias.estimates.runs import Run
+from depthbias.data.splits import is_rows
+from depthbias.estimates.runs import Run, read_run
+from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
 from depthbias.system.files import map_npz, read_npz, write_npz
 
@@ -47,10 +48,9 @@ class Embedded:
 
 @dataclass(frozen=True)
 class RunEmbedded(Embedded):
-    """Image i is from noise (noise_seed, indices[i]); described: run as JSON."""
+    """Image i is from noise (noise_seed, indices[i])."""
 
     run: Run
-    described: str
     noise_seed: int
     indices: np.ndarray
 
@@ -69,10 +69,9 @@ class RealEmbedded(Embedded):
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Where rows of the data set are in the archive; UserError for one that is not there."""
-        found = np.searchsorted(self.rows, rows)
         if not np.isin(rows, self.rows).all():
             raise UserError(f"{self.path}: does not hold all training images: {REMEDY}")
-        return found
+        return np.searchsorted(self.rows, rows)
 
 
 def write_embedded(
@@ -85,33 +84,47 @@ def write_embedded(
     write_npz(path, {**vectors, **others, "about": json.dumps(about)}, compress=False)
 
 
-def read_run(path: Path, study: str) -> RunEmbedded:
-    """The archive of one run; UserError if it is of another study."""
-    names = ("labels", "classes", "about", "sums", "run", "noise_seed", "indices")
-    labels, classes, about, sums, run, noise_seed, indices = read_npz(path, *names)
-    keys = {key: str(value) for key, value in json.loads(str(run)).items()}
-    if keys.pop("study") != study:
-        raise UserError(f"{path}: not a run of study {study}: leave it out")
-    get_architecture(keys["architecture"])
-    return RunEmbedded(
-        path,
-        labels,
-        tuple(map(str, classes)),
-        json.loads(str(about)),
-        sums,
-        Run(**keys),
-        str(run),
-        int(noise_seed),
-        indices,
-    )
+def read_embedded(path: Path, study: str) -> RunEmbedded:
+    """The archive of one run; UserError if it is damaged, or of another study."""
+    names = ("run", "noise_seed", "indices", "labels", "classes", "about", "sums")
+    text, noise_seed, indices, *common = read_npz(path, *names)
+    run = read_run(path, text, study)
+    content = _common(path, *common)
+    labels, sums = content[1], content[-1]
+    if not (noise_of(noise_seed, indices, len(labels)) and len(sums) == len(labels)):
+        raise UserError(f"{path}: is damaged: {REMEDY}")
+    return RunEmbedded(*content, run, int(noise_seed), indices)
 
 
 def read_real(path: Path) -> RealEmbedded:
-    """The archive of the real images of a study."""
-    names = ("labels", "classes", "about", "sums", "rows", "heldout")
-    labels, classes, about, sums, rows, heldout = read_npz(path, *names)
-    described = json.loads(str(about))
-    return RealEmbedded(path, labels, tuple(map(str, classes)), described, sums, rows, heldout)
+    """The archive of the real images of a study; UserError if it is damaged."""
+    names = ("rows", "heldout", "labels", "classes", "about", "sums")
+    rows, heldout, *common = read_npz(path, *names)
+    content = _common(path, *common)
+    labels, sums = content[1], content[-1]
+    fit = is_rows(rows) and rows.shape == labels.shape == heldout.shape
+    if not (fit and heldout.dtype == bool and len(sums) == heldout.sum()):
+        raise UserError(f"{path}: is damaged: {REMEDY}")
+    return RealEmbedded(*content, rows, heldout)
+
+
+def _common(
+    path: Path, labels: np.ndarray, classes: np.ndarray, about: np.ndarray, sums: np.ndarray
+) -> tuple[Path, np.ndarray, tuple[str, ...], dict[str, Any], np.ndarray]:
+    """What all archives hold, checked, in the order of the fields of `Embedded`."""
+    try:
+        described = json.loads(str(about))
+        told = [described["diversity"]["embedding"], *(e["metric"] for e in described.values())]
+        if not all(isinstance(text, str) for text in told):
+            raise ValueError("a name is no text")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise UserError(f"{path}: the embeddings are not described ({reason}): {REMEDY}") from error
+    whole = labels.size and labels.dtype.kind in "iu" and labels.ndim == classes.ndim == 1
+    table = sums.ndim == 2 and sums.dtype.kind == "f" and sums.shape[1] == classes.size
+    if not (whole and table and 0 <= labels.min() <= labels.max() < classes.size):
+        raise UserError(f"{path}: is damaged: {REMEDY}")
+    return path, labels, tuple(map(str, classes)), described, sums
 
 
 def read_all(
@@ -119,13 +132,13 @@ def read_all(
 ) -> tuple[RealEmbedded, list[RunEmbedded]]:
     """Real images and runs that were embedded in the same way; UserError if they were not."""
     first = read_real(real)
-    found = [read_run(path, study) for path in runs]
-    check_alike(first, found)
-    return first, found
+    models = [read_embedded(path, study) for path in runs]
+    check_alike(first, models)
+    return first, models
 
 
 def check_alike(first: Embedded, others: Iterable[Embedded]) -> None:
     """UserError unless all were embedded in the same way as the first."""
-    for one in others:
-        if one.about != first.about or one.classes != first.classes:
-            raise UserError(f"{one.path}: not embedded as {first.path} was: {REMEDY}")
+    for other in others:
+        if other.about != first.about or other.classes != first.classes:
+            raise UserError(f"{other.path}: not embedded as {first.path} was: {REMEDY}")

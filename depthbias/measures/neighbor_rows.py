@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import TRAIN, Run
 from depthbias.measures.copies import closer_than_neighbour, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
@@ -34,107 +34,113 @@ class NeighborSettings(NamedTuple):
 class Queries:
     """Images that are compared with the training images.
 
-    run: what they are; images: uint8 [N, H, W, C]; labels: int [N]; whole: the rows that stand for
-    all classes together (a mix of held-out images with the training proportions, else all).
+    run: what they are; images: uint8 [N, H, W, C]; labels: int [N]; overall_rows: those that stand
+    for all classes together (a mix of held-out images with the training proportions, else all).
     """
 
     run: Run
     images: np.ndarray
     labels: np.ndarray
-    whole: np.ndarray
+    overall_rows: np.ndarray
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """Neighbours among the training images in one embedding.
 
-    distances, indices: [N, k]; own: [N], from the nearest training image to its nearest other one.
+    distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one.
     """
 
     embedding: str
     metric: Metric
     distances: np.ndarray
     indices: np.ndarray
-    own: np.ndarray
+    gap: np.ndarray
 
 
 def find(
     embedding: str, metric: Metric, queries: Vectors, training: Vectors, options: NeighborSettings
 ) -> Neighbours:
     """The neighbours of `queries` [N, D] among `training` [M, D]."""
-    found = nearest(queries, training, options.depth, metric, options.device)
-    return _with_own(embedding, metric, found, training, options)
+    nearby = nearest(queries, training, options.depth, metric, options.device)
+    return _with_gap(embedding, metric, nearby, training, options)
 
 
 def find_others(
     embedding: str, metric: Metric, rows: np.ndarray, training: Vectors, options: NeighborSettings
 ) -> Neighbours:
     """The neighbours of training images, rows [N] of `training`, among all the others."""
-    found = nearest_others(training, rows, options.depth, metric, options.device)
-    return _with_own(embedding, metric, found, training, options)
+    nearby = nearest_others(training, rows, options.depth, metric, options.device)
+    return _with_gap(embedding, metric, nearby, training, options)
 
 
-def _with_own(
+def _with_gap(
     embedding: str,
     metric: Metric,
-    found: tuple[np.ndarray, np.ndarray],
+    nearby: tuple[np.ndarray, np.ndarray],
     training: Vectors,
     options: NeighborSettings,
 ) -> Neighbours:
-    closest, inverse = np.unique(found[1][:, 0], return_inverse=True)
-    own, _ = nearest_others(training, closest, 1, metric, options.device)
-    return Neighbours(embedding, metric, *found, own[inverse, 0])
+    closest, inverse = np.unique(nearby[1][:, 0], return_inverse=True)
+    gap, _ = nearest_others(training, closest, 1, metric, options.device)
+    return Neighbours(embedding, metric, *nearby, gap[inverse, 0])
 
 
 def closeness(
-    queries: Queries, found: Neighbours, classes: Sequence[str], options: NeighborSettings
+    queries: Queries, neighbours: Neighbours, classes: Sequence[str], options: NeighborSettings
 ) -> Iterator[Measured]:
     """All measures of one set of images in one embedding, overall and for each class."""
-    yield from _measures(queries, found, queries.whole, "", options)
+    yield from _measures(queries, neighbours, queries.overall_rows, "", options)
     for label, name in enumerate(classes):
-        yield from _measures(queries, found, np.flatnonzero(queries.labels == label), name, options)
+        yield from _measures(
+            queries, neighbours, np.flatnonzero(queries.labels == label), name, options
+        )
 
 
 def _measures(
-    queries: Queries, found: Neighbours, rows: np.ndarray, name: str, options: NeighborSettings
+    queries: Queries,
+    neighbours: Neighbours,
+    rows: np.ndarray,
+    class_name: str,
+    options: NeighborSettings,
 ) -> Iterator[Measured]:
-    run, suffix, distances = queries.run, found.embedding, found.distances[rows]
-    cosine = found.metric == "cosine"
+    run, suffix, distances = queries.run, neighbours.embedding, neighbours.distances[rows]
+    cosine = neighbours.metric == "cosine"
     kind, values = ("cosine", 1 - distances) if cosine else ("distance", distances)
     for k in options.ks:
-        yield mean_of(values[:, k - 1], run, f"nn_{kind}:{suffix}", name, k)
-        yield mean_of(values[:, :k].mean(axis=1), run, f"nn_{kind}_mean:{suffix}", name, k)
-    if run.architecture != "train":  # there it is 0: the neighbour's own nearest is at most as far
-        closer = closer_than_neighbour(distances[:, 0], found.own[rows])
-        yield share_of(closer, run, f"authenticity:{suffix}", name)
+        yield mean_of(values[:, k - 1], run, f"nn_{kind}:{suffix}", class_name, k)
+        yield mean_of(values[:, :k].mean(axis=1), run, f"nn_{kind}_mean:{suffix}", class_name, k)
+    if run.architecture != TRAIN:  # there it is 0: the neighbour's own nearest is at most as far
+        closer = closer_than_neighbour(distances[:, 0], neighbours.gap[rows])
+        yield share_of(closer, run, f"authenticity:{suffix}", class_name)
     if suffix in options.copies:
         original = ~copies(values[:, 0], options.copies[suffix])
-        yield share_of(original, run, f"gl_score:{suffix}", name)
+        yield share_of(original, run, f"gl_score:{suffix}", class_name)
     if suffix == "pixels":
-        yield share_of(memorised(distances), run, f"memorised_share:{suffix}", name)
+        yield share_of(memorised(distances), run, f"memorised_share:{suffix}", class_name)
         first = rows[:GAUSS_IMAGES]
-        relative = relative_distances(queries.images[first], found.distances[first, 0])
-        yield mean_of(relative, run, f"gl_pixel:{suffix}", name)
+        relative = relative_distances(queries.images[first], neighbours.distances[first, 0])
+        yield mean_of(relative, run, f"gl_pixel:{suffix}", class_name)
 
 
 def closest(
-    queries: Queries, found: Neighbours, training: np.ndarray, count: int
+    queries: Queries, neighbours: Neighbours, training: np.ndarray, count: int
 ) -> list[dict[str, Any]]:
     """The `count` pairs of an image and its nearest training image that are nearest of all.
 
     training: rows of the data set [M]. index: of the image among the queries; row: in the data set;
     value: the distance, or the cosine similarity.
     """
-    order = np.argsort(found.distances[:, 0], kind="stable")[:count]
-    values = found.distances[order, 0]
+    order = np.argsort(neighbours.distances[:, 0], kind="stable")[:count]
+    values = neighbours.distances[order, 0]
     return [
         queries.run._asdict()
         | {
-            "embedding": found.embedding,
+            "embedding": neighbours.embedding,
             "rank": rank + 1,
             "index": int(index),
-            "row": int(training[found.indices[index, 0]]),
-            "value": float(1 - value if found.metric == "cosine" else value),
+            "row": int(training[neighbours.indices[index, 0]]),
+            "value": float(1 - value if neighbours.metric == "cosine" else value),
         }
         for rank, (index, value) in enumerate(zip(order, values, strict=True))
     ]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from depthbias.data.subsets import Subset, read_subset, subset_of
 from depthbias.estimates.intervals import stream
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import REAL, TRAIN, Run
 from depthbias.measures.embedding_files import RunEmbedded, read_all
 from depthbias.measures.nearest import Rows, Vectors
 from depthbias.measures.neighbor_rows import (
@@ -17,22 +18,9 @@ from depthbias.measures.neighbor_rows import (
     find_others,
 )
 from depthbias.measures.real_mixes import draw_mix, mix_counts
+from depthbias.measures.samples import read_samples
 from depthbias.system.errors import UserError
-from depthbias.system.files import map_npz, read_json, read_npz
-
-
-class Subset:
-    """A training subset: rows of the data set with their classes, images of each class."""
-
-    def __init__(self, path: Path) -> None:
-        content = read_json(path)
-        try:
-            self.key = str(content["ratio"]), str(content["seed"])
-            self.rows = np.array(content["indices"], dtype=np.int64)
-            self.labels = np.array(content["labels"], dtype=np.int64)
-            self.counts = np.array(content["counts"], dtype=np.int64)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: not a training subset ({error}): draw it again") from error
+from depthbias.system.files import map_npz
 
 
 class NeighborData:
@@ -52,15 +40,12 @@ class NeighborData:
         embedded: Sequence[Path],
         names: Sequence[str],
     ) -> None:
-        self.images = map_npz(images, "images")
+        self.study, self.images = study, map_npz(images, "images")
         self.real, runs = read_all(real, embedded, study)
         self.runs = list(zip(samples, runs, strict=True))
-        self.subsets = [Subset(path) for path in subsets]
-        known = {subset.key for subset in self.subsets}
-        for _, one in self.runs:
-            if (one.run.ratio, one.run.seed) not in known:
-                missing = f"{one.run.ratio} of seed {one.run.seed}"
-                raise UserError(f"{one.path}: no subset {missing} was given")
+        self.subsets = [read_subset(path, self.real.classes) for path in subsets]
+        for model in runs:
+            subset_of(self.subsets, model.path, model.run.ratio, model.run.seed)
         self.metrics = {name: self.real.metric(name) for name in names}
 
     def __len__(self) -> int:
@@ -73,12 +58,12 @@ class NeighborData:
         """(images, their neighbours in each embedding, rows of the training images [M])."""
         for subset in self.subsets:
             training = {name: self._of_real(name, subset.rows) for name in self.metrics}
-            for queries, found in (
+            for queries, neighbours in (
                 self._heldout(subset, training, options),
                 self._training(subset, training, options),
                 *self._generated(subset, training, options),
             ):
-                yield queries, found, subset.rows
+                yield queries, neighbours, subset.rows
 
     def _of_real(self, name: str, rows: np.ndarray) -> Vectors:
         """Vectors of rows of the data set."""
@@ -93,55 +78,55 @@ class NeighborData:
         real = self.real
         rows, labels = real.rows[real.heldout], real.labels[real.heldout]
         mixed = mix_counts(subset.counts, np.bincount(labels, minlength=len(real.classes)))
-        whole = draw_mix(labels, mixed, real.classes, "held out", *subset.key)
-        found = [
+        overall = draw_mix(labels, mixed, real.classes, "held out", subset.ratio, subset.seed)
+        neighbours = [
             find(name, metric, self._of_real(name, rows), training[name], options)
             for name, metric in self.metrics.items()
         ]
-        return Queries(_background("real", subset), self.images[rows], labels, whole), found
+        return Queries(
+            self._background(REAL, subset), self.images[rows], labels, overall
+        ), neighbours
 
     def _training(
         self, subset: Subset, training: dict[str, Vectors], options: NeighborSettings
     ) -> tuple[Queries, list[Neighbours]]:
         """Training images among the others: as many as a model has samples, or all."""
-        count = max(len(one.labels) for _, one in self.runs)
-        order = stream("training", *subset.key).permutation(len(subset.rows))
+        count = max(len(model.labels) for _, model in self.runs)
+        order = stream("training", subset.ratio, subset.seed).permutation(len(subset.rows))
         chosen = np.sort(order[:count])
-        found = [
+        neighbours = [
             find_others(name, metric, chosen, training[name], options)
             for name, metric in self.metrics.items()
         ]
         images, labels = self.images[subset.rows[chosen]], subset.labels[chosen]
-        whole = np.arange(len(chosen))
-        return Queries(_background("train", subset), images, labels, whole), found
+        overall = np.arange(len(chosen))
+        return Queries(self._background(TRAIN, subset), images, labels, overall), neighbours
 
     def _generated(
         self, subset: Subset, training: dict[str, Vectors], options: NeighborSettings
     ) -> Iterator[tuple[Queries, list[Neighbours]]]:
         """The images of every model that was trained on the subset."""
-        for path, one in self.runs:
-            if (one.run.ratio, one.run.seed) != subset.key:
+        for path, model in self.runs:
+            if (model.run.ratio, model.run.seed) != (subset.ratio, subset.seed):
                 continue
-            images = _samples(path, one)
-            found = [
+            images = self._samples(path, model)
+            neighbours = [
                 find(
                     name,
                     metric,
-                    images.reshape(len(images), -1) if name == "pixels" else one.vectors(name),
+                    images.reshape(len(images), -1) if name == "pixels" else model.vectors(name),
                     training[name],
                     options,
                 )
                 for name, metric in self.metrics.items()
             ]
-            yield Queries(one.run, images, one.labels, np.arange(len(images))), found
+            yield Queries(model.run, images, model.labels, np.arange(len(images))), neighbours
 
+    def _background(self, architecture: str, subset: Subset) -> Run:
+        return Run(self.study, subset.ratio, architecture, subset.seed)
 
-def _background(kind: str, subset: Subset) -> Run:
-    return Run(subset.key[0], kind, subset.key[1], "")
-
-
-def _samples(path: Path, embedded: RunEmbedded) -> np.ndarray:
-    images, described = read_npz(path, "images", "run")
-    if len(images) != len(embedded.labels) or str(described) != embedded.described:
-        raise UserError(f"{embedded.path}: not the images of {path}: embed them again")
-    return np.asarray(images)
+    def _samples(self, path: Path, embedded: RunEmbedded) -> np.ndarray:
+        samples = read_samples(path, self.study)
+        if samples.run != embedded.run or len(samples.images) != len(embedded.labels):
+            raise UserError(f"{embedded.path}: not the images of {path}: embed them again")
+        return samples.images

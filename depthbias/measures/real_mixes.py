@@ -1,42 +1,39 @@
 """The real-data control: held-out real images mixed at a training ratio must return that ratio."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from depthbias.data.subsets import Subset
 from depthbias.estimates.intervals import from_draws, stream, wilson
+from depthbias.estimates.runs import REAL, Run
 from depthbias.measures.class_shares import Instrument
-from depthbias.measures.classified import Subset
 
 
 def control_rows(
+    study: str,
     truth: np.ndarray,
-    found: np.ndarray,
-    subsets: Mapping[tuple[str, str], Subset],
+    predicted: np.ndarray,
+    subsets: Sequence[Subset],
     instrument: Instrument,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of the U-Net "real" for every subset; the column study is left out.
+    """Rows of the architecture REAL for every subset.
 
-    truth, found: true and most probable class of the control images, int [M]. share_control is the
-    true share in the mix, which the intervals of share_raw and share_corrected should cover.
+    truth, predicted: true and most probable class of the control images, int [M]. share_control is
+    the true share in the mix, which the intervals of share_raw and share_corrected should cover.
     """
     classes = instrument.classes
     available = np.bincount(truth, minlength=len(classes))
-    for (ratio, seed), subset in subsets.items():
+    for subset in subsets:
+        ratio, seed = subset.ratio, subset.seed
         mixed = mix_counts(subset.counts, available)
         rows = draw_mix(truth, mixed, classes, "control", ratio, seed)
-        counts, n = np.bincount(found[rows], minlength=len(classes)), len(rows)
+        counts, n = np.bincount(predicted[rows], minlength=len(classes)), len(rows)
         values, _, draws = instrument.correct(counts, "control", ratio, seed)
         for k, name in enumerate(classes):
-            keys = {
-                "ratio": ratio,
-                "architecture": "real",
-                "seed": seed,
-                "sampler": "",
-                "class": name,
-            }
+            keys = Run(study, ratio, REAL, seed)._asdict() | {"class": name}
             yield keys | {"metric": "share_control", "value": mixed[k] / n, "n": n}
             raw, corrected = wilson(int(counts[k]), n), from_draws(values[k], draws[:, k], n)
             yield keys | {"metric": "share_raw"} | raw._asdict()

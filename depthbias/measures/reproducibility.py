@@ -15,19 +15,19 @@ from depthbias.system.errors import UserError
 def reproducibility(
     runs: Sequence[RunEmbedded], embedding: str, threshold: float
 ) -> Iterator[Measured]:
-    """rp_score of every pair of U-Nets ("a~b") with one ratio, seed and sampler.
+    """rp_score of every pair of architectures ("a~b") with one ratio, seed and sampler.
 
-    And of every pair of seeds ("0~1") with one ratio, U-Net and sampler, which differ in the
+    And of every pair of seeds ("0~1") with one ratio, architecture and sampler, which differ in the
     training images as well. UserError for models that were not sampled from the same noise.
     """
-    for one in runs:
-        if one.metric(embedding) != "cosine":
+    for model in runs:
+        if model.metric(embedding) != "cosine":
             raise UserError(f"copies: {embedding} is not compared by cosines: name one that is")
     order = {
         name: place
         for place, name in enumerate(ordered_architectures(r.run.architecture for r in runs))
     }
-    ranked = sorted(runs, key=lambda one: order[one.run.architecture])
+    ranked = sorted(runs, key=lambda model: order[model.run.architecture])
     for first, second in combinations(ranked, 2):
         a, b = first.run, second.run
         pair = _pair(a, b)
@@ -43,7 +43,7 @@ def reproducibility(
 
 
 def _pair(a: Run, b: Run) -> Run | None:
-    """Two runs that differ in the U-Net only, or in the seed only, as one; None for others."""
+    """Two runs that differ in the architecture alone or the seed alone, as one; else None."""
     if (a.ratio, a.sampler) != (b.ratio, b.sampler):
         return None
     if a.seed == b.seed:

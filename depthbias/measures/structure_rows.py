@@ -1,6 +1,5 @@
 """Measurements of linear and Gaussian structure as tidy rows, at every noise level and regime."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from depthbias.estimates.measurements import mean_of, rows_of
-from depthbias.estimates.runs import Run
+from depthbias.estimates.runs import Run, read_run
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz
 
@@ -37,23 +36,24 @@ class Structure:
 
 
 def read_structures(paths: Iterable[Path], study: str) -> list[Structure]:
-    """Runs in the order of their files; UserError for one of another study or of other levels."""
-    found: list[Structure] = []
+    """Runs in the order of their files; UserError for a damaged one, and for other noise levels."""
+    runs: list[Structure] = []
     for path in paths:
         text, sigmas, names = read_npz(path, "run", "sigmas", "names")
-        keys = json.loads(str(text))
-        if keys["study"] != study:
-            raise UserError(f"{path}: a run of study {keys['study']}, not of {study}: leave it out")
-        if found and not np.array_equal(sigmas, found[0].sigmas):
+        run = read_run(path, text, study)
+        named = [str(name) for name in names.ravel()]
+        values = dict(zip(named, read_npz(path, *named), strict=True))
+        shapes = {(value.ndim, *value.shape[:1]) for value in values.values()}
+        if sigmas.ndim != 1 or sigmas.dtype.kind != "f" or shapes != {(2, len(sigmas))}:
+            raise UserError(f"{path}: is damaged: measure again")
+        if runs and not np.array_equal(sigmas, runs[0].sigmas):
             raise UserError(f"{path}: measured at other noise levels than the rest: measure again")
-        run = Run(keys["ratio"], keys["architecture"], keys["seed"], "")
-        values = dict(zip(names.tolist(), read_npz(path, *names.tolist()), strict=True))
-        found.append(Structure(run, sigmas, values))
-    return found
+        runs.append(Structure(run, sigmas, values))
+    return runs
 
 
 def structure_rows(runs: Sequence[Structure]) -> Iterator[dict[str, Any]]:
-    """Rows of every run, over seeds and over depth; the column study is left out.
+    """Rows of every run, over seeds and over depth.
 
     k: the angle or index of the measure. sigma: the noise level; it is empty where class names a
     regime, over whose levels the value is a mean (of the same pairs or images, so that its interval
@@ -75,10 +75,10 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the means over some noise levels."""
     measured = []
-    for one in runs:
-        for name, values in one.values.items():
+    for model in runs:
+        for name, values in model.values.items():
             metric, _, k = name.partition("@")
-            measured.append(mean_of(values[places].mean(axis=0), one.run, metric, k=int(k or 0)))
+            measured.append(mean_of(values[places].mean(axis=0), model.run, metric, k=int(k or 0)))
     for row in rows_of(measured, trends):
         metric = row["metric"].removesuffix(":")
         low, high = -np.inf, np.inf

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ordered_architectures
-from depthbias.measures.generations import Generated
+from depthbias.measures.samples import Generated
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.style import COLOURS, GREY, styled
 from depthbias.system.errors import UserError
@@ -40,14 +40,14 @@ def plot_grid(models: Sequence[Generated], columns: int, decidable: float) -> Fi
     axes.text(columns * PITCH + 0.5, -0.2, "changed\nclass", ha="center", va="bottom", color=GREY)
     references = _references(models)
     for row, model in enumerate(models):
-        reference = references[model.run["architecture"]]
+        reference = references[model.run.architecture]
         changed = model.labels != reference.labels
         _draw_row(axes, model, row * PITCH, changed[:columns], decidable)
         share = "-" if model is reference else f"{100 * changed.mean():.1f} %"
         axes.text(columns * PITCH + 0.5, row * PITCH + 0.5, share, ha="center", va="center")
     axes.set_title(_title(models[0]), pad=24)
     handles = _class_handles(models[0].classes)
-    names = " or ".join(dict.fromkeys(model.run["architecture"] for model in references.values()))
+    names = " or ".join(dict.fromkeys(model.run.architecture for model in references.values()))
     handles.append(Patch(fc="none", ec=GREY, lw=2, label=f"framed: not the class of {names}"))
     _legend(figure, [*handles, _unsure_handle(decidable)])
     return figure
@@ -58,8 +58,8 @@ def _references(models: Sequence[Generated]) -> dict[str, Generated]:
     shallowest: dict[str, Generated] = {}
     references = {}
     for model in models:  # in reading order: by depth within a series
-        series = get_architecture(model.run["architecture"]).shown_with
-        references[model.run["architecture"]] = shallowest.setdefault(series, model)
+        series = get_architecture(model.run.architecture).shown_with
+        references[model.run.architecture] = shallowest.setdefault(series, model)
     return references
 
 
@@ -67,7 +67,7 @@ def _draw_row(
     axes: Axes, model: Generated, top: float, changed: np.ndarray, decidable: float
 ) -> None:
     """One U-Net's first images; changed: bool, for each image to be drawn."""
-    axes.text(-0.3, top + 0.5, model.run["architecture"], ha="right", va="center")
+    axes.text(-0.3, top + 0.5, model.run.architecture, ha="right", va="center")
     unsure = model.undecidable(decidable)
     for column, framed in enumerate(changed):
         place, label = (column * PITCH, top), int(model.labels[column])
@@ -96,7 +96,7 @@ def plot_real(
     rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = [
         ("training\nimages", real, labels, np.zeros(len(real), dtype=bool))
     ]
-    rows += [(m.run["architecture"], m.images, m.labels, m.undecidable(decidable)) for m in models]
+    rows += [(m.run.architecture, m.images, m.labels, m.undecidable(decidable)) for m in models]
     for row, (name, images, found, unsure) in enumerate(rows):
         top = row * PITCH
         axes.text(-0.3, top + 0.5, name, ha="right", va="center")
@@ -119,14 +119,14 @@ def one_each(models: Sequence[Generated]) -> list[Generated]:
     """The models in reading order; UserError unless they differ in nothing but the U-Net."""
     first = models[0]
     for key in ("study", "ratio", "seed", "sampler"):
-        values = sorted({model.run[key] for model in models})
+        values = sorted({getattr(model.run, key) for model in models})
         if len(values) > 1:
             raise UserError(f"samples of several values of {key} ({', '.join(values)}): give one")
     if len({model.classes for model in models}) > 1:
         raise UserError(
             f"the classes are not {', '.join(first.classes)} everywhere: classify again"
         )
-    by_name = {model.run["architecture"]: model for model in models}
+    by_name = {model.run.architecture: model for model in models}
     if len(by_name) < len(models):
         raise UserError("two archives of samples are of the same U-Net: give each once")
     return [by_name[name] for name in ordered_architectures(by_name)]
@@ -138,7 +138,7 @@ def _check_same_noise(models: Sequence[Generated]) -> None:
     for model in models:
         same = np.array_equal(model.indices, first.indices)
         if model.noise_seed != first.noise_seed or not same:
-            names = f"{first.run['architecture']} and {model.run['architecture']}"
+            names = f"{first.run.architecture} and {model.run.architecture}"
             raise UserError(f"{names} were not sampled from the same noise: sample them again")
 
 
@@ -185,8 +185,8 @@ def _colour(label: int) -> str:
 
 def _title(model: Generated) -> str:
     run = model.run
-    shown = [ratio_title(run["ratio"]), f"seed {run['seed']}", sampler_title(run["sampler"])]
-    return f"study {run['study']}: {', '.join(shown)}"
+    shown = [ratio_title(run.ratio), f"seed {run.seed}", sampler_title(run.sampler)]
+    return f"study {run.study}: {', '.join(shown)}"
 
 
 def _class_handles(classes: Sequence[str]) -> list[Artist]:

@@ -1,6 +1,7 @@
 """Sweeps: studies made of one value each, subsets that share no image, weights kept on the way."""
 
 import copy
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -108,11 +109,16 @@ def test_snapshots_are_the_average_of_their_time_and_survive_an_interruption():
             assert torch.equal(weight, one.average[name])
 
 
+RUN = {"study": "seen-8", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
+
+
 def snapshot(folder, monkeypatch, seen):
     files = {name: folder / f"{name}.json" for name in ("whole", "meta")}
     files |= {name: folder / f"{name}.safetensors" for name in ("kept", "model")}
     words = [word for name, path in files.items() for word in (f"--{name}", str(path))]
-    monkeypatch.setattr(sys, "argv", ["snapshot", *words, "--seen", str(seen)])
+    monkeypatch.setattr(
+        sys, "argv", ["snapshot", *words, "--seen", str(seen), "--run", json.dumps(RUN)]
+    )
     runpy.run_path(str(ROOT / "scripts/snapshot.py"), run_name="__main__")
 
 
@@ -134,6 +140,7 @@ def test_a_snapshot_is_cut_out_as_a_model_of_its_own(tmp_path, monkeypatch):
     }
     meta = read_json(tmp_path / "meta.json")
     assert (meta["budget"], meta["snapshots"], meta["architecture"]) == (8, [], "depth2")
+    assert meta["run"] == RUN
     assert meta["weights"] not in ("of the whole", "")
     with pytest.raises(SystemExit, match=r"kept\.safetensors: has no snapshot at 9 images"):
         snapshot(tmp_path, monkeypatch, 9)

@@ -340,6 +340,10 @@ def test_samples_that_are_not_finite(architecture):
 # The script
 
 
+RUN = {"study": "tiny", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
+RUN["sampler"] = "ddim-4"
+
+
 def run_script(folder, **changes):
     flags = {
         "model": folder / "model.safetensors",
@@ -350,7 +354,7 @@ def run_script(folder, **changes):
         "noise-seed": 5,
         "batch-size": 4,
         "threads": 1,
-        "run": json.dumps({"study": "tiny", "sampler": "ddim-4"}),
+        "run": json.dumps(RUN),
         "output": folder / "samples.npz",
         "usage": folder / "samples-usage.json",
     } | changes
@@ -389,7 +393,8 @@ def test_script_writes_the_archive(folder, architecture):
     assert found["indices"].tolist() == list(range(10))
     assert found["indices"].dtype == np.int64
     assert int(found["noise_seed"]) == 5
-    assert json.loads(str(found["run"])) == {"study": "tiny", "sampler": "ddim-4"}
+    assert json.loads(str(found["run"])) == RUN
+    assert json.loads((folder / "samples-usage.json").read_text())["run"] == RUN
     more = run_script(folder, count=12, output=folder / "more.npz")
     assert np.array_equal(more["images"][:8], found["images"][:8])
     assert np.abs(more["images"][:10].astype(int) - found["images"]).max() <= 1
@@ -420,7 +425,9 @@ def test_script_names_what_is_wrong(folder, architecture, capsys):
     save(architecture, folder, objective="flow")
     with pytest.raises(SystemExit, match=r"model\.json: .*'flow' is none of ddpm, edm"):
         run_script(folder)
-    for flag, wrong in [("count", 0), ("noise-seed", -1), ("run", "{"), ("sampler", "plms")]:
+    with pytest.raises(SystemExit, match="--run: the run is not described"):
+        run_script(folder, run="{")
+    for flag, wrong in [("count", 0), ("noise-seed", -1), ("sampler", "plms")]:
         with pytest.raises(SystemExit) as stopped:
             run_script(folder, **{flag: wrong})
         assert stopped.value.code == 2

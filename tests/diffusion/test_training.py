@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import json
 import math
 import multiprocessing
 import os
@@ -300,18 +301,23 @@ def preload():
 def inputs(tmp_path_factory, images):
     folder = tmp_path_factory.mktemp("inputs")
     write_npz(folder / "images.npz", {"images": images.numpy()}, compress=False)
-    write_json(folder / "subset.json", {"ratio": "90-10", "indices": list(range(4, 20))})
-    write_json(folder / "foreign.json", {"ratio": "90-10", "indices": [5, 2000]})
+    subset = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
+    own = {"indices": list(range(4, 20)), "labels": [0] * 14 + [1] * 2}
+    write_json(folder / "subset.json", subset | own)
+    write_json(folder / "foreign.json", subset | {"indices": [5, 2000], "labels": [0, 1]})
+    write_json(folder / "other.json", subset | own | {"seed": 1})
     return folder
+
+
+RUN = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
 
 
 def flags(inputs, output, **changes):
     named = {
         "images": inputs / "images.npz",
         "subset": inputs / "subset.json",
-        "architecture": "depth2",
+        "run": json.dumps(RUN | changes.pop("run", {})),
         "width": 0.25,
-        "seed": 0,
         "threads": 1,
         "objective": "ddpm",
         "budget": 400,
@@ -394,15 +400,18 @@ def test_outputs_of_the_script(whole):
     assert read_json(whole / "train-usage.json")["parts"] == 1
     architecture, meta = load_model(whole / "model.safetensors", whole / "model.json")
     assert meta["parameters"] == sum(p.numel() for p in architecture.parameters())
-    assert (meta["architecture"], meta["ratio"], meta["images"], meta["precision"]) == (
-        "depth2",
-        "90-10",
-        16,
-        "fp32",
-    )
+    assert (meta["images"], meta["precision"]) == (16, "fp32")
     log = (whole / "train.csv").read_text().splitlines()
-    assert log[0] == "images,loss,learning_rate,images_per_second"
-    assert [row.split(",")[0] for row in log[1:]] == [str(n) for n in (112, 208, 304, 400)]
+    keys = "study,ratio,architecture,seed"
+    assert log[0] == f"{keys},images,loss,learning_rate,images_per_second"
+    assert [row.split(",")[4] for row in log[1:]] == [str(n) for n in (112, 208, 304, 400)]
+
+
+def test_every_output_tells_its_run(whole):
+    assert read_json(whole / "model.json")["run"] == RUN
+    assert read_json(whole / "train-usage.json")["run"] == RUN
+    with (whole / "train.csv").open() as file:
+        assert all({key: row[key] for key in RUN} == RUN for row in csv.DictReader(file))
 
 
 def test_killed_anywhere_the_weights_are_the_same(inputs, whole, tmp_path):
@@ -495,9 +504,10 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing(inputs, tmp_path):
     ("changes", "message"),
     [
         ({"model": "stderr/below-a-file/model.safetensors"}, "below-a-file.*cannot write"),
-        ({"architecture": "depth9"}, "unknown architecture 'depth9'"),
-        ({"architecture": "depth6"}, "too deep for images of 8x8"),
+        ({"run": {"architecture": "depth9"}}, "--run: unknown architecture 'depth9'"),
+        ({"run": {"architecture": "depth6"}}, "too deep for images of 8x8"),
         ({"subset": "foreign.json"}, "foreign.json: not a subset"),
+        ({"subset": "other.json"}, "other.json: the subset 90-10 of seed 1, not that of --run"),
         ({"images": "missing.npz"}, "missing.npz: cannot read"),
         ({"learning_rate": 1e30, "clip": 1e30}, "not finite at step"),
     ],

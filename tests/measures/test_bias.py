@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from scipy.special import expit, logit
 
+from depthbias.data.subsets import Subset
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.intervals import (
     combined,
@@ -22,12 +23,13 @@ from depthbias.estimates.intervals import (
     share_over_seeds,
     wilson,
 )
+from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import KEYS, read_rows
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument, corrected_prevalence, log_odds, solve_shares
-from depthbias.measures.classified import Classified, Subset
 from depthbias.measures.real_mixes import control_rows, draw_mix, mix_counts
+from depthbias.measures.samples import Classified
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_json, write_npz
@@ -398,10 +400,7 @@ def made_up_study(
                     decided = rng.random(n) < 0.95
                     runs.append(
                         Classified(
-                            ratio,
-                            architecture,
-                            str(seed),
-                            sampler,
+                            Run("s", ratio, architecture, str(seed), sampler),
                             trained,
                             labels,
                             decided,
@@ -498,7 +497,7 @@ def test_samplers_are_compared_model_by_model():
     runs, instrument = made_up_study(["six", "nine"], samplers=("ddim-4", "heun-4"), n=2000)
     pushed = [
         run
-        if run.sampler == "ddim-4"
+        if run.run.sampler == "ddim-4"
         else Classified(**dict(vars(run), labels=np.where(run.indices < 100, 0, run.labels)))
         for run in runs
     ]
@@ -506,7 +505,7 @@ def test_samplers_are_compared_model_by_model():
     rows = table.xs("log_odds_sampler_difference", level="metric")
     assert set(rows.index.get_level_values("sampler")) == {"heun-4"}
     assert set(rows.index.get_level_values("seed")) == {"all"}
-    for ratio, architecture in {(run.ratio, run.architecture) for run in runs}:
+    for ratio, architecture in {(run.run.ratio, run.run.architecture) for run in runs}:
         values = [
             table.loc[ratio, architecture, "all", sampler, "log_odds_shift", "six"]["value"]
             for sampler in ("heun-4", "ddim-4")
@@ -546,8 +545,12 @@ def test_the_control_returns_the_true_ratio():
     truth = np.repeat([0, 1], 300)
     found = np.where(rng.random(600) < 0.02, 1 - truth, truth)
     instrument = Instrument(["six", "nine"], np.array([[294, 6], [6, 294]]), 400)
-    subsets = {("90-10", str(s)): Subset(Path("x"), np.array([900, 100])) for s in range(40)}
-    rows = pd.DataFrame(control_rows(truth, found, subsets, instrument))
+    labels = np.repeat([0, 1], [900, 100])
+    subsets = [
+        Subset(Path("x"), "90-10", str(seed), ("six", "nine"), np.arange(1000), labels)
+        for seed in range(40)
+    ]
+    rows = pd.DataFrame(control_rows("s", truth, found, subsets, instrument))
     assert set(rows["architecture"]) == {"real"} and set(rows["sampler"]) == {""}
     true = rows[rows["metric"] == "share_control"].set_index(["seed", "class"])["value"]
     assert true.unique().tolist() == [0.9, 0.1]
@@ -570,8 +573,9 @@ def study(tmp_path_factory):
     write_npz(folder / "control.npz", control)
     for ratio, share in (("90-10", 0.9), ("60-40", 0.6)):
         for seed in (0, 1):
-            counts = [round(100 * share), round(100 * (1 - share))]
-            subset = {"ratio": ratio, "seed": seed, "classes": classes, "counts": counts}
+            own = [0] * round(100 * share) + [1] * round(100 * (1 - share))
+            subset = {"ratio": ratio, "seed": seed, "classes": classes}
+            subset |= {"labels": own, "indices": list(range(100))}
             write_json(folder / f"subset-{ratio}-{seed}.json", subset)
             for architecture in ("depth2", "depth3"):
                 top = np.where(rng.random(60) < 0.1, 0.6, 0.99)
@@ -649,7 +653,7 @@ def test_bad_input_of_measure_bias(study, tmp_path):
     output.write_text("what was there")
     runs = sorted(study.glob("classes-*"))
     one_error(measured(study, output, classes=[runs[0], runs[0]]), "classes-60-40-depth2-0", "once")
-    one_error(measured(study, output, name="mnist"), "study s")
+    one_error(measured(study, output, name="mnist"), "study 's'")
     subsets = sorted(study.glob("subset-90-10-*"))
     one_error(measured(study, output, subsets=subsets), "no subset 60-40 of seed 0")
     damaged = tmp_path / "damaged.npz"

@@ -27,7 +27,7 @@ from depthbias.measures.neighbor_rows import (
 )
 from depthbias.system.errors import UserError
 
-RUN = Run("90-10", "depth3", "0", "ddim-25")
+RUN = Run("s", "90-10", "depth3", "0", "ddim-25")
 
 
 def made_up(count, seed=0):
@@ -44,8 +44,8 @@ def test_closer_than_the_neighbour_is_to_its_own():
     training = np.array([[0.0], [1.0], [5.0]])
     queries = np.array([[0.4], [-1.5], [7.0], [9.5], [1.0]])
     found = find("any", "euclidean", queries, training, NeighborSettings([1], {}, "cpu"))
-    assert found.own.tolist() == [1, 1, 4, 4, 1]
-    closer = closer_than_neighbour(found.distances[:, 0], found.own)
+    assert found.gap.tolist() == [1, 1, 4, 4, 1]
+    closer = closer_than_neighbour(found.distances[:, 0], found.gap)
     assert closer.tolist() == [True, False, True, False, True]
 
 
@@ -100,7 +100,7 @@ def test_sets_that_cannot_be_paired_are_refused():
 
 
 def values_of(measured):
-    return {(one.metric, one.name, one.k): one.estimate for one in measured}
+    return {(one.metric, one.class_name, one.k): one.estimate for one in measured}
 
 
 def test_closeness_overall_and_by_class():
@@ -108,20 +108,20 @@ def test_closeness_overall_and_by_class():
     options = NeighborSettings([1, 3], {}, "cpu")
     flat = images.reshape(12, -1)
     found = find("pixels", "euclidean", flat, training.reshape(30, -1), options)
-    whole = np.array([0, 2, 5])
-    queries = Queries(RUN, images, labels, whole)
+    overall = np.array([0, 2, 5])
+    queries = Queries(RUN, images, labels, overall)
     got = values_of(closeness(queries, found, ["six", "nine"], options))
     distances = np.linalg.norm(flat[:, None].astype(float) - training.reshape(1, 30, -1), axis=2)
     near = np.sort(distances, axis=1)
-    assert got["nn_distance:pixels", "", 1].value == pytest.approx(near[whole, 0].mean())
-    assert got["nn_distance:pixels", "", 3].value == pytest.approx(near[whole, 2].mean())
-    assert got["nn_distance_mean:pixels", "", 3].value == pytest.approx(near[whole, :3].mean())
-    assert got["nn_distance_mean:pixels", "", 1].value == pytest.approx(near[whole, 0].mean())
+    assert got["nn_distance:pixels", "", 1].value == pytest.approx(near[overall, 0].mean())
+    assert got["nn_distance:pixels", "", 3].value == pytest.approx(near[overall, 2].mean())
+    assert got["nn_distance_mean:pixels", "", 3].value == pytest.approx(near[overall, :3].mean())
+    assert got["nn_distance_mean:pixels", "", 1].value == pytest.approx(near[overall, 0].mean())
     assert got["nn_distance:pixels", "nine", 1].value == pytest.approx(near[labels == 1, 0].mean())
     assert got["nn_distance:pixels", "nine", 1].n == 6
     lengths = np.linalg.norm(flat / 127.5 - 1, axis=1)
     relative = near[:, 0] / 127.5 / lengths
-    assert got["gl_pixel:pixels", "", 0].value == pytest.approx(relative[whole].mean())
+    assert got["gl_pixel:pixels", "", 0].value == pytest.approx(relative[overall].mean())
     memory = near[:, 0] < near[:, 1] / 3
     assert got["memorised_share:pixels", "six", 0].value == memory[labels == 0].mean()
     between = np.linalg.norm(
@@ -129,7 +129,7 @@ def test_closeness_overall_and_by_class():
     )
     np.fill_diagonal(between, np.inf)
     closer = near[:, 0] < between.min(axis=1)[distances.argmin(axis=1)]
-    assert got["authenticity:pixels", "", 0].value == closer[whole].mean()
+    assert got["authenticity:pixels", "", 0].value == closer[overall].mean()
     assert not any(metric.startswith("gl_score") for metric, _, _ in got)
 
 
@@ -243,7 +243,7 @@ def test_images_from_the_same_noise_are_compared_one_by_one():
         runs = [
             mean_of(
                 0.3 * depth + common * own + 0.01 * rng.normal(size=400),
-                Run("90-10", f"depth{depth}", str(seed), "ddim-25"),
+                Run("s", "90-10", f"depth{depth}", str(seed), "ddim-25"),
                 "nn_distance:pixels",
                 k=1,
             )
@@ -267,7 +267,7 @@ def test_images_of_different_noise_count_as_independent():
     runs = [
         mean_of(
             rng.normal(size=400),
-            Run("90-10", f"depth{depth}", "0", "ddim-25"),
+            Run("s", "90-10", f"depth{depth}", "0", "ddim-25"),
             "nn_distance:pixels",
         )
         for depth in (2, 4)
@@ -283,7 +283,7 @@ def test_images_of_different_noise_count_as_independent():
 def grid_of_runs(rng, depths=(2, 3, 4, 5), seeds=3, k=1):
     return [
         exact(
-            Run("90-10", f"depth{depth}", str(seed), "ddim-25"),
+            Run("s", "90-10", f"depth{depth}", str(seed), "ddim-25"),
             10 + 0.7 * depth + rng.normal(),
             k=k,
         )
@@ -307,10 +307,10 @@ def test_the_slope_on_depth_equals_least_squares_with_errors_of_hc3():
 def test_the_slope_leaves_out_what_has_no_depth_in_the_series():
     runs = grid_of_runs(np.random.default_rng(1))
     more = [
-        exact(Run("90-10", architecture, "0", "ddim-25"), 99.0, k=1)
+        exact(Run("s", "90-10", architecture, "0", "ddim-25"), 99.0, k=1)
         for architecture in ("real", "train", "depth2-large", "dit-small", "depth2~depth3")
     ]
-    of_class = [exact(one.run, 5.0, name="six", k=1) for one in runs]
+    of_class = [exact(one.run, 5.0, class_name="six", k=1) for one in runs]
     trend = "nn_distance_per_depth:pixels"
     first = [row for row in rows_of(runs, ["nn_distance:pixels"]) if row["metric"] == trend]
     second = [

@@ -284,11 +284,11 @@ def made_up(architecture, seed, score, ratio="90-10"):
         "score_error:linear": (1 - pairs) * sigmas[:, None],
         "weight_nmse": sigmas[:, None] ** 2,
     }
-    return Structure(Run(ratio, architecture, str(seed), ""), sigmas, values)
+    return Structure(Run("made-up", ratio, architecture, str(seed)), sigmas, values)
 
 
 def rows_of_study(*runs):
-    return tidy([{"study": "made-up", **row} for row in structure_rows(runs)])
+    return tidy(structure_rows(runs))
 
 
 def test_rows_hold_levels_regimes_seeds_and_trends():
@@ -344,7 +344,7 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path):
     first = written(tmp_path, "a.npz")
     (run,) = read_structures([first], "made-up")
     np.testing.assert_array_equal(run.sigmas, edm_sigmas(4).numpy())
-    with pytest.raises(UserError, match=r"b\.npz: a run of study other, not of made-up"):
+    with pytest.raises(UserError, match=r"b\.npz: a run of study 'other', not of 'made-up'"):
         read_structures([first, written(tmp_path, "b.npz", study="other")], "made-up")
     with pytest.raises(UserError, match=r"c\.npz: measured at other noise levels"):
         read_structures([first, written(tmp_path, "c.npz", levels=5)], "made-up")
@@ -367,7 +367,9 @@ def trained(tmp_path_factory):
     save_model(net, meta, folder / "model.safetensors", folder / "model.json")
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     write_npz(folder / "images.npz", {"images": images}, compress=False)
-    write_json(folder / "subset.json", {"indices": list(range(30)), "ratio": "90-10"})
+    subset = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
+    subset |= {"indices": list(range(30)), "labels": [0] * 27 + [1] * 3}
+    write_json(folder / "subset.json", subset)
     return folder
 
 
@@ -398,7 +400,7 @@ def test_measure_gaussian_writes_what_the_next_rules_read(trained, tmp_path, mon
     program(monkeypatch, "measure_structure", trained, output, **flags)
     assert "covariance of rank 29 in 64 dimensions" in capsys.readouterr().err
     (run,) = read_structures([output], "made-up")
-    assert run.run == Run("90-10", "depth2", "0", "") and len(run.sigmas) == 3
+    assert run.run == Run("made-up", "90-10", "depth2", "0", "") and len(run.sigmas) == 3
     frame = pd.DataFrame(structure_rows([run]))
     assert np.isfinite(frame["value"]).all() and set(frame["metric"]) >= {"linearity", "alignment"}
     parts = ("names", "states", "denoised", "images")

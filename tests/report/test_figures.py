@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,7 @@ from sklearn.datasets import load_digits
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
-from depthbias.measures.generations import read_generated
+from depthbias.measures.samples import read_generated
 from depthbias.report import published
 from depthbias.report.architecture_table import architecture_table, section
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
@@ -139,10 +140,10 @@ def made_up_samples(
         run = json.dumps(keys)
         samples.append(folder / f"{architecture}-samples.npz")
         labels.append(folder / f"{architecture}-classes.npz")
-        archive = {"images": images[rows], "indices": np.arange(count), "noise_seed": np.array(7)}
-        write_npz(samples[-1], archive | {"run": run})
+        common = {"indices": np.arange(count), "noise_seed": np.array(7), "run": run}
+        write_npz(samples[-1], {"images": images[rows], **common})
         names = np.array(classes)
-        write_npz(labels[-1], {"probabilities": probabilities, "classes": names, "run": run})
+        write_npz(labels[-1], {"probabilities": probabilities, "classes": names, **common})
     return samples, labels
 
 
@@ -376,7 +377,7 @@ def frames(axes):
 
 
 def test_grid_frames_the_images_that_changed_class(archives):
-    models = {model.run["architecture"]: model for model in read_generated(*archives)}
+    models = {model.run.architecture: model for model in read_generated(*archives)}
     (axes,) = panels(plot_grid(list(models.values())[::-1], 10, 0.9))
     expected, unsure = set(), 0
     for row, architecture in enumerate(SMALL):
@@ -396,7 +397,7 @@ def test_grid_frames_the_images_that_changed_class(archives):
 def test_grid_compares_with_the_shallowest_of_the_same_series(tmp_path):
     names = ["depth2", "depth3", "depth3-const", "depth4-const"]
     models = read_generated(*made_up_samples(tmp_path, names))
-    by_name = {model.run["architecture"]: model for model in models}
+    by_name = {model.run.architecture: model for model in models}
     (axes,) = panels(plot_grid(models, 10, 0.9))
     changed = by_name["depth4-const"].labels[:10] != by_name["depth3-const"].labels[:10]
     assert {column for column, row in frames(axes) if row == 3} == set(np.flatnonzero(changed))
@@ -409,7 +410,7 @@ def test_grid_refuses_other_noise_and_several_runs(archives):
     with pytest.raises(UserError, match="not sampled from the same noise"):
         plot_grid(models, 10, 0.9)
     models = read_generated(*archives)
-    models[1].run["ratio"] = "60-40"
+    models[1] = replace(models[1], run=models[1].run._replace(ratio="60-40"))
     with pytest.raises(UserError, match=r"several values of ratio \(60-40, 90-10\)"):
         plot_grid(models, 10, 0.9)
     with pytest.raises(UserError, match="give each once"):
@@ -420,7 +421,9 @@ def test_samples_without_their_classes_are_refused(archives, tmp_path):
     samples, classes = archives
     with pytest.raises(UserError, match=r"depth4-samples\.npz: no classes of this run"):
         read_generated(samples, classes[:2])
-    write_npz(tmp_path / "bad.npz", {"run": "{", "probabilities": np.ones(1), "classes": ["a"]})
+    noise = {"noise_seed": np.array(7), "indices": np.arange(1)}
+    bad = {"run": "{", "probabilities": np.ones((1, 1)), "classes": np.array(["a"]), **noise}
+    write_npz(tmp_path / "bad.npz", bad)
     with pytest.raises(UserError, match="the run is not described"):
         read_generated(samples, [tmp_path / "bad.npz"])
 
@@ -547,7 +550,8 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
     log.write_text("images,loss,learning_rate,images_per_second\n100,1.0,0.1,5\n200,0.5,0.1,5\n")
     images, subset = tmp_path / "images.npz", tmp_path / "subset.json"
     write_npz(images, {"images": np.zeros((30, 8, 8, 1), np.uint8)}, compress=False)
-    rows = {"indices": list(range(5, 25)), "labels": [0, 1] * 10, "classes": ["six", "nine"]}
+    rows = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
+    rows |= {"indices": list(range(5, 25)), "labels": [0, 1] * 10}
     write_json(subset, rows)
     samples, classes = archives
     tables = ["--output-csv", "t.csv", "--output-md", "t.md", "--output-html", "t.html"]

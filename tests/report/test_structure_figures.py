@@ -26,7 +26,7 @@ from depthbias.system.files import write_npz
 SIGMAS = edm_sigmas(10).numpy()
 
 
-def made_up_run(ratio, architecture, seed, shift=0.0):
+def made_up_run(ratio, architecture, seed, shift=0.0, study="made-up"):
     rng = np.random.default_rng([len(architecture), seed])
     cosines = 0.95 - shift - 0.02 * rng.random((10, 12))
     errors = SIGMAS[:, None] * (0.1 + shift + 0.01 * rng.random((10, 12)))
@@ -39,18 +39,18 @@ def made_up_run(ratio, architecture, seed, shift=0.0):
     values |= {f"score_error:{name}": errors for name in ("linear", "gaussian", "delta")}
     values |= {"weight_nmse": errors[:, :1], "alignment@1": cosines[:, :1]}
     values |= {"alignment@3": cosines[:, :1], "alignment@10": cosines[:, :1]}
-    return Structure(Run(ratio, architecture, str(seed), ""), SIGMAS, values)
+    return Structure(Run(study, ratio, architecture, str(seed)), SIGMAS, values)
 
 
 def summary(folder, architectures, ratios=("90-10", "60-40"), seeds=2, study="made-up"):
     """The rows of a study, written and read as in the workflow."""
     runs = [
-        made_up_run(ratio, architecture, seed)
+        made_up_run(ratio, architecture, seed, study=study)
         for ratio in ratios
         for architecture in architectures
         for seed in range(seeds)
     ]
-    write_rows(folder / "rows.csv", [{"study": study, **row} for row in structure_rows(runs)])
+    write_rows(folder / "rows.csv", structure_rows(runs))
     return read_rows(folder / "rows.csv")
 
 

@@ -80,7 +80,9 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     images = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 1), np.uint8)
     write_npz(folder / "images.npz", {"images": images}, compress=False)
-    write_json(folder / "subset.json", {"ratio": "90-10", "indices": list(range(20))})
+    subset = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
+    subset |= {"indices": list(range(20)), "labels": [0] * 18 + [1] * 2}
+    write_json(folder / "subset.json", subset)
     code, text = train(folder, folder)
     assert code == 0, text
     code, text = sample(folder, folder)
@@ -88,14 +90,16 @@ def inputs(tmp_path_factory):
     return folder
 
 
+RUN = json.dumps({"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"})
+
+
 def train(inputs, output):
     return script(
         "train",
         images=inputs / "images.npz",
         subset=inputs / "subset.json",
-        architecture="depth2",
+        run=RUN,
         width=0.25,
-        seed=0,
         model=output / "model.safetensors",
         meta=output / "model.json",
         log=output / "train.csv",
@@ -114,7 +118,7 @@ def sample(inputs, output):
         count=600,
         noise_seed=0,
         batch_size=300,
-        run=json.dumps({}),
+        run=RUN,
         output=output / "samples.npz",
         usage=output / "samples-usage.json",
     )

@@ -154,7 +154,8 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
     images, pool, held = digits(6, 9, held=54)
     write_npz(folder / "images.npz", {"images": images}, compress=False)
-    split = {"classes": ["six", "nine"], "pool": dict(zip(["six", "nine"], pool, strict=True))}
+    split = {"classes": ["six", "nine"], "population": [170, 170], "images": "fingerprint"}
+    split |= {"pool": dict(zip(["six", "nine"], pool, strict=True))}
     for part, rows in (("calibration", slice(0, 27)), ("control", slice(27, 54))):
         split[part] = {"six": held[0][rows], "nine": held[1][rows]}
     write_json(folder / "split.json", split)
@@ -184,7 +185,7 @@ def test_train_and_classify(files, tmp_path):
     assert (probabilities.argmax(1) == labels).mean() > 0.95
 
     (images,) = read_npz(files / "images.npz", "images")
-    run = json.dumps({"study": "s", "ratio": "90-10"})
+    run = json.dumps({"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"})
     samples = {
         "images": images[:60],
         "indices": np.arange(60),

@@ -21,7 +21,7 @@ from torch.nn import functional
 from depthbias.data.dataset import DataSet, write_data_set
 from depthbias.data.pixels import to_float
 from depthbias.estimates.tidy import KEYS, read_rows
-from depthbias.measures.embedding_files import read_run
+from depthbias.measures.embedding_files import read_embedded
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, read_npz, write_json, write_npz
 from depthbias.vision import embedder as embedder_module
@@ -333,7 +333,7 @@ def study(tmp_path_factory):
     data = DataSet(["six", "nine"], attributes, source, (8, 8, 1), [images])
     write_data_set(root / "images.npz", data)
     six, nine = rng.permutation(30) + 2, rng.permutation(30) + 32
-    split = {"classes": ["six", "nine"], "population": [30, 30], "duplicates": 0, "seed": 0}
+    split = {"classes": ["six", "nine"], "population": [30, 30], "images": "fingerprint"}
     for part, (start, stop) in {
         "pool": (0, 20),
         "calibration": (20, 25),
@@ -561,7 +561,7 @@ def test_reproducibility_compares_pairs_of_models_and_of_seeds(measured):
     pairs = [("depth2~depth3", seed) for seed in ("0", "1", "all")]
     assert sorted(keys) == sorted([("depth2", "0~1"), ("depth3", "0~1"), *pairs])
     first, second = (
-        read_run(measured / f"embedded-{architecture}-0.npz", "tiny").vectors("classifier")
+        read_embedded(measured / f"embedded-{architecture}-0.npz", "tiny").vectors("classifier")
         for architecture in ("depth2", "depth3")
     )
     cosine = functional.cosine_similarity(torch.tensor(first), torch.tensor(second))

@@ -323,9 +323,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_model_description_repeats_the_configuration(tiny):
     meta = json.loads((tiny / RESULTS / "60-40/depth2/seed1/model.json").read_text())
-    assert (meta["architecture"], meta["seed"], meta["ratio"], meta["budget"]) == (
-        "depth2",
-        1,
-        "60-40",
-        640,
-    )
+    run = {"study": "tiny", "ratio": "60-40", "architecture": "depth2", "seed": "1"}
+    assert (meta["run"], meta["architecture"], meta["seed"]) == (run, "depth2", 1)
+    assert meta["budget"] == 640

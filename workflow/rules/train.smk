@@ -25,11 +25,12 @@ rule train:
         gpu=1,
     params:
         code=digest("train"),
+        run=lambda w: json.dumps(dict(w.items())),
         width=lambda w: study_of(w).width,
         training=lambda w: flags(study_of(w).training_of(w.architecture)),
     shell:
-        'python "$DEPTHBIAS/scripts/train.py" --images {input.images:q} --subset {input.subset:q} --architecture {wildcards.architecture}'
-        " --width {params.width} --seed {wildcards.seed} --threads {threads} {params.training}"
+        'python "$DEPTHBIAS/scripts/train.py" --images {input.images:q} --subset {input.subset:q} --run {params.run:q}'
+        " --width {params.width} --threads {threads} {params.training}"
         " --model {output.model:q} --meta {output.meta:q} --log {output.log:q} --kept-snapshots {output.snapshots:q}"
         " --usage {output.usage:q} &> {log:q}"
 
@@ -51,7 +52,8 @@ rule snapshot:
         "../../environment.yml"
     params:
         code=digest("snapshot"),
+        run=lambda w: json.dumps(dict(w.items())),
         seen=lambda w: SNAPSHOT_OF[w.study],
     shell:
-        'python "$DEPTHBIAS/scripts/snapshot.py" --kept-snapshots {input.snapshots:q} --whole {input.whole:q} --seen {params.seen}'
-        " --model {output.model:q} --meta {output.meta:q} &> {log:q}"
+        'python "$DEPTHBIAS/scripts/snapshot.py" --kept-snapshots {input.snapshots:q} --whole {input.whole:q}'
+        " --seen {params.seen} --run {params.run:q} --model {output.model:q} --meta {output.meta:q} &> {log:q}"

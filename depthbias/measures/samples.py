@@ -1,0 +1,164 @@
+"""The samples of a run, and what the classifier made of them: the one reader of both archives."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from depthbias.data.subsets import Subset, check_classes, subset_of
+from depthbias.estimates.runs import Run, read_run
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_npz
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The images of one run: uint8 [N, H, W, C], image i from noise (noise_seed, indices[i])."""
+
+    path: Path
+    run: Run
+    noise_seed: int
+    indices: np.ndarray
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the classifier made of the samples of one run: probabilities [N, K] of `classes` [K]."""
+
+    path: Path
+    run: Run
+    noise_seed: int
+    indices: np.ndarray
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable class of every image, int [N]."""
+        return self.probabilities.argmax(axis=1)
+
+    def undecidable(self, threshold: float) -> np.ndarray:
+        """Which images have no class with at least this probability, bool [N]."""
+        return self.probabilities.max(axis=1) < threshold
+
+
+@dataclass(frozen=True)
+class Generated(Classes):
+    """Samples with their classes."""
+
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The classified samples of one run beside the class proportions that it was trained on.
+
+    labels: most probable class, int [N]; decided: whether its probability reaches the threshold,
+    bool [N]; image i was made from noise (noise_seed, indices[i]); trained: training proportions
+    [K].
+    """
+
+    run: Run
+    trained: np.ndarray
+    labels: np.ndarray
+    decided: np.ndarray
+    noise_seed: int
+    indices: np.ndarray
+
+    def counts(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Images of each class, int [K], among all or some of the images."""
+        return np.bincount(self.labels[which], minlength=len(self.trained))
+
+
+def read_samples(path: Path, study: str | None = None) -> Samples:
+    """One archive of samples; UserError if it is damaged, or of another study."""
+    text, noise_seed, indices, images = read_npz(path, "run", "noise_seed", "indices", "images")
+    run = read_run(path, text, study)
+    if not (
+        images.ndim == 4 and images.dtype == np.uint8 and noise_of(noise_seed, indices, len(images))
+    ):
+        raise UserError(f"{path}: holds no image or is damaged: sample again")
+    return Samples(path, run, int(noise_seed), indices, images)
+
+
+def read_classes(path: Path, study: str | None = None) -> Classes:
+    """One archive of classes; UserError if it is damaged, or of another study."""
+    names = ("run", "noise_seed", "indices", "classes", "probabilities")
+    text, noise_seed, indices, classes, probabilities = read_npz(path, *names)
+    run = read_run(path, text, study)
+    if not (
+        probabilities.shape == (indices.size, classes.size)
+        and probabilities.dtype.kind == "f"
+        and classes.ndim == 1
+        and noise_of(noise_seed, indices, len(probabilities))
+    ):
+        raise UserError(f"{path}: holds no image or is damaged: classify the samples again")
+    return Classes(path, run, int(noise_seed), indices, tuple(map(str, classes)), probabilities)
+
+
+def noise_of(noise_seed: np.ndarray, indices: np.ndarray, images: int) -> bool:
+    """Whether this is a seed, and the numbers of the noises of so many images, 1 or more."""
+    whole = indices.dtype.kind in "iu" and noise_seed.dtype.kind in "iu"
+    return whole and noise_seed.ndim == 0 and indices.shape == (images,) and images > 0
+
+
+def join(samples: Samples, classes: Classes) -> Generated:
+    """Samples with their classes; UserError unless these are of the same run and noise."""
+    same = samples.run == classes.run and samples.noise_seed == classes.noise_seed
+    if not same or not np.array_equal(samples.indices, classes.indices):
+        raise UserError(
+            f"{classes.path}: {len(classes.indices)} images classified, not the "
+            f"{len(samples.indices)} of {samples.path}: classify again"
+        )
+    return Generated(**vars(classes), images=samples.images)
+
+
+def read_generated(samples: Sequence[Path], classes: Sequence[Path]) -> list[Generated]:
+    """Every archive of samples with the archive of classes of the same run, in any order.
+
+    UserError when one is missing or does not fit.
+    """
+    by_run = {found.run: found for found in map(read_classes, classes)}
+    models = []
+    for images in map(read_samples, samples):
+        if images.run not in by_run:
+            raise UserError(
+                f"{images.path}: no classes of this run: give the file that classify.py made"
+            )
+        models.append(join(images, by_run[images.run]))
+    return models
+
+
+def read_classified(
+    paths: Iterable[Path],
+    study: str,
+    classes: Sequence[str],
+    subsets: Sequence[Subset],
+    threshold: float,
+) -> list[Classified]:
+    """The runs in the order of their files; an image is decided from this top probability on.
+
+    UserError for a run of another study or with other classes, one that is there twice, and one
+    whose subset is not there.
+    """
+    places: dict[Run, Path] = {}
+    runs = []
+    for path in paths:
+        model = read_classes(path, study)
+        check_classes(path, model.classes, classes)
+        if model.run in places:
+            raise UserError(f"{path}: the same run as {places[model.run]}: give each run once")
+        places[model.run] = path
+        runs.append(
+            Classified(
+                model.run,
+                trained=subset_of(subsets, path, model.run.ratio, model.run.seed).proportions,
+                labels=model.labels,
+                decided=~model.undecidable(threshold),
+                noise_seed=model.noise_seed,
+                indices=model.indices,
+            )
+        )
+    return runs

@@ -1,0 +1,147 @@
+"""Every reader of a file refuses a damaged one, and one that does not belong, in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from depthbias.data.splits import read_split
+from depthbias.data.subsets import read_subset
+from depthbias.estimates.runs import Run
+from depthbias.measures.embedding_files import read_embedded, read_real
+from depthbias.measures.samples import join, read_classes, read_generated, read_samples
+from depthbias.measures.structure_rows import read_structures
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_npz, write_json, write_npz
+
+RUN = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0", "sampler": "ddim-4"}
+SUBSET = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
+SUBSET |= {"indices": [3, 5, 8], "labels": [0, 0, 1]}
+ROWS = {"six": [0, 1], "nine": [2]}
+SPLIT = {"classes": ["six", "nine"], "population": [9, 9], "images": "0f"}
+SPLIT |= {"pool": ROWS, "calibration": ROWS, "control": ROWS}
+NOISE = {"run": json.dumps(RUN), "noise_seed": np.array(7), "indices": np.arange(3)}
+CLASSES = np.array(["six", "nine"])
+ABOUT = {"pixels": {"metric": "euclidean"}, "diversity": {"embedding": "x", "metric": "squared"}}
+VECTORS = {"labels": np.array([0, 1, 1]), "classes": CLASSES, "sums": np.ones((3, 2))}
+VECTORS["about"] = json.dumps(ABOUT)
+
+ARCHIVES = {
+    "samples": (read_samples, NOISE | {"images": np.zeros((3, 8, 8, 1), np.uint8)}),
+    "classes": (read_classes, NOISE | {"classes": CLASSES, "probabilities": np.full((3, 2), 0.5)}),
+    "embedded": (lambda path: read_embedded(path, "s"), NOISE | VECTORS),
+    "real": (read_real, VECTORS | {"rows": np.arange(3), "heldout": np.ones(3, dtype=bool)}),
+    "structure": (
+        lambda path: read_structures([path], "s"),
+        {
+            "run": json.dumps(RUN),
+            "sigmas": np.array([1.0, 2.0]),
+            "names": np.array(["linearity@45"]),
+            "linearity@45": np.ones((2, 5)),
+        },
+    ),
+}
+TEXTS = {"subset": (read_subset, SUBSET), "split": (read_split, SPLIT)}
+EVERY_MEMBER = [(kind, member) for kind, (_, good) in ARCHIVES.items() for member in good]
+EVERY_KEY = [(kind, key) for kind, (_, good) in TEXTS.items() for key in good]
+
+
+def refused(read, path):
+    with pytest.raises(UserError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message, message
+    return message
+
+
+@pytest.mark.parametrize("kind", list(ARCHIVES))
+def test_whole_archives_are_read(tmp_path, kind):
+    read, good = ARCHIVES[kind]
+    write_npz(tmp_path / "a.npz", good)
+    assert read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(("kind", "member"), EVERY_MEMBER)
+def test_an_archive_with_a_damaged_member_is_refused(tmp_path, kind, member):
+    read, good = ARCHIVES[kind]
+    path = tmp_path / "a.npz"
+    write_npz(path, {name: value for name, value in good.items() if name != member})
+    refused(read, path)
+    wrong = [np.array("{"), np.array(0.5), np.zeros((0, 2)), np.ones((7, 1, 1)), np.array(["a"])]
+    for value in wrong:
+        write_npz(path, good | {member: value})
+        refused(read, path)
+
+
+@pytest.mark.parametrize(("kind", "key"), EVERY_KEY)
+def test_a_text_with_a_damaged_key_is_refused(tmp_path, kind, key):
+    read, good = TEXTS[kind]
+    path = tmp_path / "a.json"
+    write_json(path, {name: value for name, value in good.items() if name != key})
+    refused(read, path)
+    wrong = ([], [0.5], [[1], [2, 3]], None, {"six": [-1], "nine": ["x"]})
+    for value in () if key in ("ratio", "seed", "images") else wrong:
+        write_json(path, good | {key: value})
+        refused(read, path)
+
+
+@pytest.mark.parametrize("kind", list(ARCHIVES))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.floats(0, 0.999))
+def test_an_archive_cut_short_is_refused(tmp_path, kind, cut):
+    read, good = ARCHIVES[kind]
+    path = tmp_path / "a.npz"
+    write_npz(path, good)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(cut * len(content))])
+    refused(read, path)
+
+
+@given(content=st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_other_json_is_no_subset_and_no_split(tmp_path, content):
+    write_json(tmp_path / "a.json", content)
+    assert "not a training subset" in refused(read_subset, tmp_path / "a.json")
+    assert "not a split" in refused(read_split, tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("kind", ["samples", "classes", "embedded", "structure"])
+def test_runs_are_refused_with_the_same_words(tmp_path, kind):
+    read, good = ARCHIVES[kind]
+    path = tmp_path / "a.npz"
+    write_npz(path, good | {"run": json.dumps({k: RUN[k] for k in RUN if k != "seed"})})
+    assert refused(read, path) == f"{path}: the run is not described (no 'seed'): make it again"
+    write_npz(path, good | {"run": json.dumps(RUN | {"study": "other"})})
+    study = {
+        "samples": lambda path: read_samples(path, "s"),
+        "classes": lambda path: read_classes(path, "s"),
+    }.get(kind, read)
+    assert refused(study, path) == f"{path}: a run of study 'other', not of 's': leave it out"
+
+
+def test_a_subset_of_other_classes_or_images_is_refused(tmp_path):
+    path, images = tmp_path / "a.json", tmp_path / "images.npz"
+    write_json(path, SUBSET)
+    write_npz(images, {"images": np.zeros((8, 2, 2, 1), np.uint8)}, compress=False)
+    subset = read_subset(path, ["six", "nine"])
+    assert subset.counts.tolist() == [2, 1] and subset.proportions.sum() == 1
+    assert "its classes are six, nine, not a, b" in refused(
+        lambda path: read_subset(path, ["a", "b"]), path
+    )
+    assert "not a subset of" in refused(lambda _: subset.images(images), path)
+
+
+def test_samples_and_classes_belong_together(tmp_path):
+    samples, classes = tmp_path / "samples.npz", tmp_path / "classes.npz"
+    write_npz(samples, ARCHIVES["samples"][1])
+    write_npz(classes, ARCHIVES["classes"][1])
+    (model,) = read_generated([samples], [classes])
+    assert model.run == Run(**RUN) and model.images.shape == (3, 8, 8, 1)
+    assert np.array_equal(model.probabilities, read_npz(classes, "probabilities")[0])
+    for other in ({"noise_seed": np.array(8)}, {"indices": np.arange(3) + 1}):
+        write_npz(classes, ARCHIVES["classes"][1] | other)
+        refused(lambda path: join(read_samples(samples), read_classes(path)), classes)
+    assert isinstance(model.path, Path)
