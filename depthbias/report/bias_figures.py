@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.estimates.runs import REAL, ordered_architectures
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
@@ -22,8 +22,10 @@ from depthbias.report.panels import (
     draw_points,
     in_block,
     legend_above,
+    limits,
     line_ends,
     line_handles,
+    mark_handles,
     metric_rows,
     name_rows,
     panel_grid,
@@ -128,11 +130,7 @@ def plot_kappa(summary: pd.DataFrame) -> Figure:
             label_ends(axes, ends, NAME_GAP)
     name_rows(grid, blocks, columns[0].label)
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
-    handles = line_handles(shifts)
-    handles += [
-        Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, label=ratio)
-        for ratio, mark in columns[0].marks.items()
-    ]
+    handles = [*line_handles(shifts), *mark_handles(columns[0].marks)]
     legend_above(figure, handles, [sample_note(shifts)])
     return figure
 
@@ -166,7 +164,7 @@ def _amplification_columns(summary: pd.DataFrame) -> list[AmplificationColumn]:
 def _draw_column(axes: Axes, column: AmplificationColumn, block: PanelRow) -> None:
     """One panel of `plot_kappa`."""
     depth_axis(axes, column.rows, control=False)
-    axes.set_ylim(_limits(column))
+    axes.set_ylim(limits(column.rows, [column.faithful], room=0.12))  # room for the words
     axes.axhline(column.faithful, color=GREY, **REFERENCE)
     for position, (name, mark) in enumerate(column.marks.items()):
         shift = 2.5 * (position - (len(column.marks) - 1) / 2)
@@ -177,16 +175,6 @@ def _draw_column(axes: Axes, column: AmplificationColumn, block: PanelRow) -> No
     look: dict[str, Any] = {"xycoords": "axes fraction", "color": GREY, "style": "italic"}
     axes.annotate(f"↑ {column.above}", (0.03, 0.98), va="top", fontsize=7, **look)
     axes.annotate(f"↓ {column.below}", (0.03, 0.02), va="bottom", fontsize=7, **look)
-
-
-def _limits(column: AmplificationColumn) -> tuple[float, float]:
-    """Limits of the y axis that hold all that is drawn and leave room for the words."""
-    over_seeds = column.rows[column.rows["seed"] == ALL_SEEDS]
-    bounds = over_seeds[["lower", "upper"]].to_numpy().ravel()
-    shown = np.concatenate([column.rows["value"], bounds[np.isfinite(bounds)], [column.faithful]])
-    low, high = shown.min(), shown.max()
-    room = 0.12 * (high - low)
-    return low - room, high + room
 
 
 def _percent(rows: pd.DataFrame) -> pd.DataFrame:

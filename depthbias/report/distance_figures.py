@@ -21,7 +21,9 @@ from depthbias.report.panels import (
     draw_points,
     in_block,
     legend_above,
+    limits,
     line_handles,
+    mark_handles,
     metric_rows,
     name_rows,
     panel_grid,
@@ -131,11 +133,7 @@ def _figure(columns: Sequence[DistanceColumn], about: Mapping[str, Any]) -> Figu
         axes.set_title(column.title)
     name_rows(grid, blocks, columns[0].label)
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
-    handles = line_handles(models[0])
-    handles += [
-        Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, label=ratio)
-        for ratio, mark in marks.items()
-    ]
+    handles = [*line_handles(models[0]), *mark_handles(marks)]
     handles.append(Line2D([], [], color=GREY, label="held-out images", **DASHED))
     if columns[0].published:
         handles.append(Line2D([], [], color=GREY, marker="x", ls="none", label=SOURCE))
@@ -160,7 +158,7 @@ def _draw(
 ) -> None:
     """One panel: a line a ratio, and real images at their places at the left."""
     over_seeds = column.rows[column.rows["seed"] == ALL_SEEDS]
-    axes.set_ylim(_limits(column, models))
+    axes.set_ylim(limits(pd.concat([models, over_seeds]), column.published.values()))
     for position, (ratio, mark) in enumerate(marks.items()):
         shift = 2.5 * (position - (len(marks) - 1) / 2)
         mine = models[models["ratio"] == ratio]
@@ -193,13 +191,3 @@ def _axis(axes: Axes, models: pd.DataFrame, shown: Sequence[str]) -> dict[str, f
             depths[0] - len(shown) - 0.55, depths[0] - 0.5, color="#f1f1f1", lw=0, zorder=0
         )
     return places
-
-
-def _limits(column: DistanceColumn, models: pd.DataFrame) -> tuple[float, float]:
-    """Limits of the y axis that hold the estimates over seeds, their intervals and single seeds."""
-    over_seeds = column.rows[column.rows["seed"] == ALL_SEEDS]
-    bounds = over_seeds[["value", "lower", "upper"]].to_numpy().ravel()
-    shown = np.concatenate([models["value"], bounds[np.isfinite(bounds)]])
-    shown = np.concatenate([shown, list(column.published.values())])
-    room = 0.06 * (shown.max() - shown.min()) or 0.5
-    return shown.min() - room, shown.max() + room

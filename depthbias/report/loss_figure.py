@@ -2,13 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from depthbias.report.names import ratio_title
-from depthbias.report.panels import architecture_marks, legend_above, panel_grid
+from depthbias.report.panels import architecture_marks, legend_above, mark_handles, panel_grid
 from depthbias.report.style import styled
 
 
@@ -19,13 +17,8 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
     `logs`: ratio, architecture, seed, images (seen), loss. Thin: all rows of every log. Thick: the
     mean over rows and seeds in 12 steps a decade. Line styles tell the series apart.
     """
-    ratios, marks = (
-        list(logs["ratio"].unique()),
-        {
-            name: mark._replace(marker="")
-            for name, mark in architecture_marks(logs["architecture"]).items()
-        },
-    )
+    ratios, marks = list(logs["ratio"].unique()), architecture_marks(logs["architecture"])
+    marks = {name: mark._replace(marker="") for name, mark in marks.items()}
     figure, grid = panel_grid(1, len(ratios), share="all")
     for ratio, axes in zip(ratios, grid[0], strict=True):
         for name, mark in marks.items():
@@ -48,8 +41,5 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
     note = f"study {study}"
     if seeds > 1:
         note += f"; thin: each of {seeds} seeds; thick: their mean"
-    handles: list[Artist] = [
-        Line2D([], [], color=mark.colour, ls=mark.line, label=name) for name, mark in marks.items()
-    ]
-    legend_above(figure, handles, [note])
+    legend_above(figure, mark_handles(marks), [note])
     return figure

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from depthbias.estimates.runs import ordered_architectures
+from depthbias.report.image_drawing import draw_image
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.style import GREY, styled
 from depthbias.system.errors import UserError
@@ -49,9 +50,7 @@ def plot_nearest_pairs(
 def _draw(axes: Axes, generated: np.ndarray, training: np.ndarray, value: str) -> None:
     """Two images [H, W, C] side by side with a gap, the value under them."""
     for place, image in ((0.0, generated), (1.04, training)):
-        shown = image if image.shape[-1] == 3 else image[..., 0]
-        extent = (place, place + 1, 1, 0)
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="none")
+        draw_image(axes, image, place, 0)
     axes.set(xlim=(0, 2.04), ylim=(1, 0), aspect="equal")
     axes.set_axis_off()
     axes.annotate(value, (0.5, -0.04), ha="center", va="top", color=GREY, xycoords="axes fraction")

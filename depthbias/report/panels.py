@@ -1,7 +1,7 @@
-"""Small multiples over depth: what the figures of class proportions and of kappa have in common."""
+"""Small multiples: what the line plots have in common, against depth and against noise levels."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Literal, NamedTuple
 
@@ -198,6 +198,28 @@ def legend_above(figure: Figure, handles: Sequence[Artist], notes: Sequence[str]
         borderaxespad=0.3,
     )
     legend.get_title().set_multialignment("center")
+
+
+def mark_handles(marks: Mapping[str, Mark]) -> list[Artist]:
+    """A legend entry for the line of every mark, {name: mark}."""
+    return [
+        Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, label=name)
+        for name, mark in marks.items()
+    ]
+
+
+def limits(
+    rows: pd.DataFrame, also: Iterable[float] = (), room: float = 0.06
+) -> tuple[float, float]:
+    """Ends of a y axis that hold all values, the finite intervals over seeds, and `also`.
+
+    room: left free below and above, as a share of what is shown.
+    """
+    bounds = rows.loc[rows["seed"] == ALL_SEEDS, ["lower", "upper"]].to_numpy().ravel()
+    shown = np.array([*rows["value"], *bounds, *also])
+    shown = shown[np.isfinite(shown)]
+    free = room * (shown.max() - shown.min()) or 0.1
+    return float(shown.min() - free), float(shown.max() + free)
 
 
 def line_handles(rows: pd.DataFrame) -> list[Artist]:

@@ -13,12 +13,13 @@ from matplotlib.patches import Patch, Rectangle
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ordered_architectures
 from depthbias.measures.samples import Generated
+from depthbias.report.image_drawing import STRIP, canvas, class_colour, draw_image, draw_strip
 from depthbias.report.names import ratio_title, sampler_title
-from depthbias.report.style import COLOURS, GREY, styled
+from depthbias.report.style import GREY, styled
 from depthbias.system.errors import UserError
 
 PITCH = 1.26  # distance of two images, in images
-STRIP = 0.07  # height of the strip under an image that shows its class
+MARGIN = 1.9  # for the names at the left, in images
 
 
 @styled()
@@ -33,7 +34,8 @@ def plot_grid(models: Sequence[Generated], columns: int, decidable: float) -> Fi
     models = one_each(models)
     _check_same_noise(models)
     columns = min(columns, len(models[0].images))
-    figure, axes = _canvas(len(models), columns * PITCH + 1.2, heading=0.5)
+    height = len(models) * PITCH
+    figure, axes = canvas(columns * PITCH + 1.2, height, margin=MARGIN, above=0, heading=0.85)
     for column, number in enumerate(models[0].indices[:columns]):
         axes.text(column * PITCH + 0.5, -0.2, str(number), ha="center", va="bottom", color=GREY)
     axes.text(-0.3, -0.2, "noise index", ha="right", va="bottom", color=GREY)
@@ -71,7 +73,8 @@ def _draw_row(
     unsure = model.undecidable(decidable)
     for column, framed in enumerate(changed):
         place, label = (column * PITCH, top), int(model.labels[column])
-        _draw_image(axes, model.images[column], place, label)
+        draw_image(axes, model.images[column], *place)
+        draw_strip(axes, *place, label)
         if framed:
             _frame(axes, place, label)
         if unsure[column]:
@@ -92,7 +95,8 @@ def plot_real(
     classes = models[0].classes
     each = max(2, 12 // len(classes))
     width = each * PITCH + 0.5
-    figure, axes = _canvas(len(models) + 1, len(classes) * width, heading=0.4)
+    height = (len(models) + 1) * PITCH
+    figure, axes = canvas(len(classes) * width, height, margin=MARGIN, above=0, heading=0.75)
     rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]] = [
         ("training\nimages", real, labels, np.zeros(len(real), dtype=bool))
     ]
@@ -103,12 +107,13 @@ def plot_real(
         for index in range(len(classes)):
             for column, image in enumerate(np.flatnonzero(found == index)[:each]):
                 place = (index * width + column * PITCH, top)
-                _draw_image(axes, images[image], place, index)
+                draw_image(axes, images[image], *place)
+                draw_strip(axes, *place, index)
                 if unsure[image]:
                     _question_mark(axes, place)
     for index, name in enumerate(classes):
         middle = index * width + (each - 1) * PITCH / 2 + 0.5
-        axes.text(middle, -0.15, name, ha="center", va="bottom", color=_colour(index))
+        axes.text(middle, -0.15, name, ha="center", va="bottom", color=class_colour(index))
     axes.axhline(PITCH - (PITCH - 1) / 2 + STRIP / 2, color=GREY, lw=0.6)
     axes.set_title(_title(models[0]), pad=16)
     _legend(figure, [_unsure_handle(decidable)])
@@ -142,34 +147,10 @@ def _check_same_noise(models: Sequence[Generated]) -> None:
             raise UserError(f"{names} were not sampled from the same noise: sample them again")
 
 
-def _canvas(rows: int, width: float, heading: float) -> tuple[Figure, Axes]:
-    """A figure 7 inches wide for `rows` of images, and axes whose unit is the side of an image.
-
-    width: of the axes, in images; heading: height of what stands over the images, in inches.
-    """
-    margin = 1.9  # images: the names at the left
-    inch = 6.9 / (width + margin)
-    figure = Figure(figsize=(7, rows * PITCH * inch + heading + 0.35), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xlim=(-margin, width), ylim=(rows * PITCH, -0.1), aspect="equal", anchor="N")
-    axes.set_axis_off()
-    return figure, axes
-
-
-def _draw_image(axes: Axes, image: np.ndarray, place: tuple[float, float], label: int) -> None:
-    """One image [H, W, C], and under it the strip of its class."""
-    x, y = place
-    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    shown = image if image.shape[-1] == 3 else image[..., 0]
-    axes.imshow(shown, extent=(x, x + 1, y + 1, y), interpolation="none", **grey)
-    strip = Rectangle((x, y + 1.03), 1, STRIP, fc=_colour(label), lw=0)
-    axes.add_patch(strip)
-
-
 def _frame(axes: Axes, place: tuple[float, float], label: int) -> None:
     x, y = place[0] - 0.05, place[1] - 0.05
     side = 1.1 + STRIP
-    axes.add_patch(Rectangle((x, y), 1.1, side, fill=False, ec=_colour(label), lw=2.2))
+    axes.add_patch(Rectangle((x, y), 1.1, side, fill=False, ec=class_colour(label), lw=2.2))
 
 
 def _question_mark(axes: Axes, place: tuple[float, float]) -> None:
@@ -179,10 +160,6 @@ def _question_mark(axes: Axes, place: tuple[float, float]) -> None:
     axes.text(x + 0.87, y + 0.14, "?", ha="center", va="center", **look)
 
 
-def _colour(label: int) -> str:
-    return COLOURS[label % len(COLOURS)]
-
-
 def _title(model: Generated) -> str:
     run = model.run
     shown = [ratio_title(run.ratio), f"seed {run.seed}", sampler_title(run.sampler)]
@@ -190,7 +167,7 @@ def _title(model: Generated) -> str:
 
 
 def _class_handles(classes: Sequence[str]) -> list[Artist]:
-    return [Patch(fc=_colour(index), lw=0, label=name) for index, name in enumerate(classes)]
+    return [Patch(fc=class_colour(index), lw=0, label=name) for index, name in enumerate(classes)]
 
 
 def _unsure_handle(decidable: float) -> Artist:
@@ -199,4 +176,5 @@ def _unsure_handle(decidable: float) -> Artist:
 
 
 def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    figure.axes[0].set_anchor("N")  # all spare room lies between images and legend
     figure.legend(handles=list(handles), loc="outside lower center", ncols=min(4, len(handles)))

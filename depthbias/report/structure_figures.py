@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -27,7 +26,9 @@ from depthbias.report.panels import (
     draw_points,
     in_block,
     legend_above,
+    limits,
     line_handles,
+    mark_handles,
     metric_rows,
     panel_grid,
 )
@@ -94,7 +95,8 @@ def plot_levels(summary: pd.DataFrame, measures: Sequence[Measure], share: bool)
     for measure, axes in zip(measures, grid[0], strict=True):
         axes.set_title(measure.title if share else f"{measure.title}\n({measure.label})")
     figure.supxlabel(SIGMA_LABEL, fontsize=8)
-    legend_above(figure, [*_regime_handles(), *_architecture_handles(marks)], [_note(whole)])
+    regime = Line2D([], [], color="#d9d9d9", lw=6, label="middle regime")
+    legend_above(figure, [regime, *mark_handles(marks)], [_note(whole)])
     return figure
 
 
@@ -125,7 +127,7 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
     for (name, (low, high)), axes in zip(areas.items(), grid[0], strict=True):
         axes.set_title(f"{name} noise ({low:g} to {high:g})")
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
-    handles = [_handle(_row_name(*key, blocks) or key[0], mark) for key, mark in marks.items()]
+    handles = mark_handles({_row_name(*key, blocks) or key[0]: mark for key, mark in marks.items()})
     legend_above(figure, [*line_handles(whole), *handles], [_note(whole)])
     return figure
 
@@ -139,12 +141,16 @@ def sigma_axis(axes: Axes, rows: pd.DataFrame, log: bool) -> None:
 
 
 def value_axis(axes: Axes, rows: pd.DataFrame, log: bool) -> None:
-    """A y axis that holds the values of `rows`."""
-    low, high = _limits(rows, log)
-    if log:
-        log_axis(axes.yaxis, low, high)
-    else:
-        axes.set_ylim(low, high)
+    """A y axis that holds the values of `rows`; a log axis holds their intervals in part."""
+    if not log:
+        axes.set_ylim(limits(rows))
+        return
+    value = rows.loc[rows["value"] > 0, "value"].to_numpy()
+    bounds = rows.loc[rows["seed"] == ALL_SEEDS, ["lower", "upper"]].to_numpy().ravel()
+    bounds = bounds[np.isfinite(bounds) & (bounds > 0)]
+    low = max(bounds.min(initial=value.min()), value.min() / 5)
+    high = min(bounds.max(initial=value.max()), 5 * value.max())
+    log_axis(axes.yaxis, low / 1.3, high * 1.3)
 
 
 def log_axis(axis: Any, low: float, high: float) -> None:
@@ -155,21 +161,6 @@ def log_axis(axis: Any, low: float, high: float) -> None:
     axis.set_major_locator(LogLocator(subs=steps, numticks=6))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
-
-
-def _limits(rows: pd.DataFrame, log: bool) -> tuple[float, float]:
-    """Limits of an axis that hold the values and intervals; on a log axis, intervals in part."""
-    value = rows["value"].to_numpy()
-    bounds = rows.loc[rows["seed"] == ALL_SEEDS, ["lower", "upper"]].to_numpy().ravel()
-    bounds = bounds[np.isfinite(bounds)]
-    if not log:
-        shown = np.concatenate([value, bounds])
-        room = 0.06 * (shown.max() - shown.min()) or 0.1
-        return float(shown.min() - room), float(shown.max() + room)
-    value = value[value > 0]
-    low, high = value.min(), max(value.max(), bounds.max(initial=0))
-    low = max(min(low, bounds[bounds > 0].min(initial=low)), low / 5)
-    return float(low / 1.3), float(min(high, 5 * value.max()) * 1.3)
 
 
 def _rows(summary: pd.DataFrame, measure: Measure, levels: bool) -> pd.DataFrame:
@@ -214,18 +205,6 @@ def _draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) 
         )
         shift = 1.2 * (position - (len(shown) - 1) / 2)
         draw_points(axes, mine["sigma"].to_numpy(), mine, marks[name], shift, ms=3)
-
-
-def _handle(name: str, mark: Mark) -> Artist:
-    return Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, label=name)
-
-
-def _architecture_handles(marks: dict[str, Mark]) -> list[Artist]:
-    return [_handle(name, mark) for name, mark in marks.items()]
-
-
-def _regime_handles() -> list[Artist]:
-    return [Line2D([], [], color="#d9d9d9", lw=6, label="middle regime")]
 
 
 def _note(rows: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
 from depthbias.report.names import ratio_title
-from depthbias.report.panels import ROW_HEIGHT, draw_points, legend_above
+from depthbias.report.panels import ROW_HEIGHT, draw_points, legend_above, mark_handles
 from depthbias.report.structure_figures import log_axis, sigma_axis, value_axis
 from depthbias.report.style import GREY, Mark, class_marks, ordered_marks, styled
 from depthbias.system.errors import UserError
@@ -149,15 +149,10 @@ def _draw_values(
 
 def _handles(marks: Mapping[float, Mark], right: Sequence[Sequence[Line]]) -> list[Artist]:
     """Values, then what the panels at the right show."""
-    named = [(f"{value:g}", mark) for value, mark in marks.items()]
-    for lines in right:
-        named += [(line.name, LINE_MARKS[line]) for line in lines]
-    handles: list[Artist] = [
-        Line2D([], [], color=mark.colour, marker=mark.marker, ls=mark.line, label=name)
-        for name, mark in named
-    ]
-    handles.append(Line2D([], [], color=GREY, ls=":", lw=1, label="held-out images"))
-    return handles
+    named = {f"{value:g}": mark for value, mark in marks.items()}
+    named |= {line.name: LINE_MARKS[line] for lines in right for line in lines}
+    real = Line2D([], [], color=GREY, ls=":", lw=1, label="held-out images")
+    return [*mark_handles(named), real]
 
 
 def _notes(values: Mapping[str, float], rows: pd.DataFrame) -> list[str]:

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from depthbias.estimates.runs import ordered_architectures
+from depthbias.report.image_drawing import canvas, draw_image
 from depthbias.report.names import ratio_title
 from depthbias.report.style import GREY, styled
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz
 
 PITCH = 1.12  # distance of two images, in images
+MARGIN = 2.8  # for the names at the left, in images
 GAP = 0.5  # between the blocks, in images
 COMMON = {"gaussian": "Gaussian", "delta": "multi-delta"}  # the same for all U-Nets
 
@@ -75,13 +76,14 @@ def plot_trajectories(runs: Sequence[RunTrajectories]) -> Figure:
         rows += [(run.run["architecture"], "architecture", run), ("its linear map", "linear", run)]
     rows += [(label, name, runs[0]) for name, label in COMMON.items()]
     right = levels * PITCH + GAP
-    figure, axes = _canvas(len(rows), right + count * PITCH, 1.3)
+    width, height = right + count * PITCH, len(rows) * PITCH
+    figure, axes = canvas(width, height, margin=MARGIN, above=1.3, heading=0.4)
     for row, (label, denoiser, run) in enumerate(rows):
         axes.text(-0.3, row * PITCH + 0.5, label, ha="right", va="center")
         for column in range(levels):
-            _draw(axes, run.denoised[denoiser][column, 0], column * PITCH, row * PITCH)
+            draw_image(axes, run.denoised[denoiser][column, 0], column * PITCH, row * PITCH)
         for column in range(count):
-            _draw(axes, run.images[denoiser][column], right + column * PITCH, row * PITCH)
+            draw_image(axes, run.images[denoiser][column], right + column * PITCH, row * PITCH)
     above: dict[str, Any] = {"ha": "center", "va": "bottom", "color": GREY}
     for column, sigma in enumerate(runs[0].sigmas):
         axes.text(column * PITCH + 0.5, -0.15, f"{sigma:.2g}", fontsize=6, **above)
@@ -117,7 +119,8 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
         (label, first[0].images[name], second[0].images[name]) for name, label in COMMON.items()
     ]
     count = len(first[0].noise) - 1
-    figure, axes = _canvas(2 * len(pairs), count * PITCH + 4, 0.6)
+    height = 2 * len(pairs) * PITCH
+    figure, axes = canvas(count * PITCH + 4, height, margin=MARGIN, above=0.6, heading=0.4)
     look: dict[str, Any] = {"va": "center", "color": GREY}
     for pair, (label, *both) in enumerate(pairs):
         for row, images in enumerate(both, 2 * pair):
@@ -125,7 +128,7 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
                 -0.3, row * PITCH + 0.5, f"{label}, set {row % 2 + 1}", ha="right", va="center"
             )
             for column in range(count):
-                _draw(axes, images[column], column * PITCH, row * PITCH)
+                draw_image(axes, images[column], column * PITCH, row * PITCH)
         same, other = _differences(*both)
         words = f"same noise: {same:.2f}\nother noise: {other:.2f}"
         axes.text(count * PITCH + 0.2, (2 * pair + 1) * PITCH - 0.06, words, **look)
@@ -145,20 +148,3 @@ def _differences(one: np.ndarray, two: np.ndarray) -> tuple[float, float]:
     squares = ((flat[0][:, None] - flat[1][None]) ** 2).mean(axis=2) ** 0.5
     same = np.eye(len(squares), dtype=bool)
     return float(squares[same].mean()), float(squares[~same].mean())
-
-
-def _canvas(rows: int, width: float, head: float) -> tuple[Figure, Axes]:
-    """A figure 7 inches wide for `rows` of images below a head, in axes of the unit of an image."""
-    margin = 2.8  # images: the names at the left
-    inch = 6.9 / (width + margin)
-    figure = Figure(figsize=(7, (rows * PITCH + head) * inch + 0.4), layout="constrained")
-    axes = figure.subplots()
-    axes.set(xlim=(-margin, width), ylim=(rows * PITCH, -head), aspect="equal")
-    axes.set_axis_off()
-    return figure, axes
-
-
-def _draw(axes: Axes, image: np.ndarray, x: float, y: float) -> None:
-    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    shown = image if image.shape[-1] == 3 else image[..., 0]
-    axes.imshow(shown, extent=(x, x + 1, y + 1, y), interpolation="none", **grey)
