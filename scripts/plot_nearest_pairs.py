@@ -1,12 +1,12 @@
 """Plot the generated images nearest to a training image, with that image, for one ratio."""
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from depthbias.estimates.runs import read_run
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
 from depthbias.system.errors import UserError, command, explain
@@ -38,14 +38,13 @@ def main() -> None:
     pairs, shown, samples = read_pairs(args.pairs), [], {}
     for path in args.samples:
         images, described = read_npz(path, "images", "run")
-        keys = json.loads(str(described))
-        own = pairs
+        run, own = read_run(path, described), pairs
         for key in ("ratio", "architecture", "seed", "sampler"):
-            own = own[own[key] == str(keys[key])]
+            own = own[own[key] == getattr(run, key)]
         if own.empty:
             raise UserError(f"{args.pairs}: has no pairs of {path}: measure the neighbours again")
         shown.append(own)
-        samples[keys["architecture"]] = images
+        samples[run.architecture] = images
     chosen = pd.concat(shown)
     if len(chosen[["ratio", "seed", "sampler"]].drop_duplicates()) > 1:
         raise UserError("--samples: give those of one ratio, seed and sampler")

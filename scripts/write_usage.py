@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from depthbias.report.pages import html_page, markdown_page
-from depthbias.report.usage_table import frame, sections
-from depthbias.system.errors import UserError, command
-from depthbias.system.files import read_json, replacing, write_text
+from depthbias.report.usage_table import read_usage, sections
+from depthbias.system.errors import command
+from depthbias.system.files import replacing, write_text
 
 
 def parse() -> argparse.Namespace:
@@ -14,25 +14,15 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--study", required=True, help="name of the study, for the title")
     add("--usage", type=Path, nargs="+", required=True, metavar="JSON")
-    add("--labels", nargs="+", required=True, metavar="RATIO/UNET/SEED/JOB", help="one each")
     add("--output-csv", type=Path, required=True)
     add("--output-md", type=Path, required=True)
     add("--output-html", type=Path, required=True, help="the same for the report")
-    arguments = parser.parse_args()
-    if len(arguments.usage) != len(arguments.labels):
-        parser.error(f"{len(arguments.usage)} --usage but {len(arguments.labels)} --labels")
-    if any(label.count("/") != 3 for label in arguments.labels):
-        parser.error("--labels must look like 90-10/depth2/0/train")
-    return arguments
+    return parser.parse_args()
 
 
 def main() -> None:
     args = parse()
-    try:
-        read = zip(args.labels, map(read_json, args.usage), strict=True)
-        table = frame(args.study, read)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"not a record of a run: {error}: delete it and run again") from error
+    table = read_usage(args.usage, args.study)
     title = f"What the runs took: study {args.study}"
     pages = sections(table)
     with replacing(args.output_csv) as temporary:

@@ -1,13 +1,20 @@
 """Training loss against images seen."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from depthbias.estimates.runs import read_run
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import architecture_marks, legend_above, mark_handles, panel_grid
 from depthbias.report.style import styled
+from depthbias.system.errors import UserError, explain
+
+KEYS = ["study", "ratio", "architecture", "seed"]
 
 
 @styled()
@@ -43,3 +50,24 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
         note += f"; thin: each of {seeds} seeds; thick: their mean"
     legend_above(figure, mark_handles(marks), [note])
     return figure
+
+
+def read_logs(paths: Iterable[Path], study: str) -> pd.DataFrame:
+    """The rows of all training logs: ratio, architecture, seed, images, loss.
+
+    UserError for a file that is no training log, and for a run of another study.
+    """
+    parts = []
+    for path in paths:
+        try:
+            log = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str))[[*KEYS, "images", "loss"]]
+            told = log[KEYS].drop_duplicates().to_dict("records")
+        except OSError as error:
+            raise explain(error, path, "cannot read") from error
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{path}: not a training log ({error}): train again") from error
+        if len(told) != 1:
+            raise UserError(f"{path}: a log of {len(told)} runs, not of one: train again")
+        read_run(path, told[0], study)
+        parts.append(log)
+    return pd.concat(parts)

@@ -1,6 +1,5 @@
 """Figures of what models and simpler denoisers make of the same noise."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from depthbias.estimates.runs import ordered_architectures
+from depthbias.estimates.runs import Run, ordered_architectures, read_run
 from depthbias.report.image_drawing import canvas, draw_image
 from depthbias.report.names import ratio_title
 from depthbias.report.style import GREY, styled
@@ -30,36 +29,52 @@ class RunTrajectories:
     [N, H, W, C]}. Image i of every denoiser came from noise (noise_seed, indices[i]).
     """
 
-    run: dict[str, str]
+    run: Run
     noise: tuple[int, ...]
     sigmas: np.ndarray
     denoised: dict[str, np.ndarray]
     images: dict[str, np.ndarray]
 
 
+def read_one(path: Path) -> RunTrajectories:
+    """The trajectories of one run; UserError for a damaged file."""
+    run, names, seed, indices, sigmas, denoised, images = read_npz(
+        path, "run", "names", "noise_seed", "indices", "sigmas", "denoised", "images"
+    )
+    shape = (names.size, sigmas.size, indices.size, *images.shape[2:])
+    whole = all(array.dtype.kind in "iu" for array in (seed, indices, denoised, images))
+    if not (
+        (names.ndim, seed.ndim, indices.ndim, sigmas.ndim, images.ndim) == (1, 0, 1, 1, 5)
+        and whole
+        and sigmas.dtype.kind == "f"
+        and denoised.shape == shape
+        and images.shape[:2] == (names.size, indices.size)
+        and denoised.size > 0
+    ):
+        raise UserError(f"{path}: holds no trajectory or is damaged: measure the structure again")
+    return RunTrajectories(
+        read_run(path, run),
+        (int(seed), *map(int, indices)),
+        sigmas,
+        dict(zip(names.tolist(), denoised, strict=True)),
+        dict(zip(names.tolist(), images, strict=True)),
+    )
+
+
 def read_trajectories(paths: Sequence[Path]) -> list[RunTrajectories]:
-    """The runs in reading order of their U-Nets; UserError unless they differ in these only."""
+    """The runs in reading order of their architectures; UserError unless they differ only there."""
     found: dict[str, RunTrajectories] = {}
     for path in paths:
-        run, names, seed, indices, sigmas, denoised, images = read_npz(
-            path, "run", "names", "noise_seed", "indices", "sigmas", "denoised", "images"
-        )
-        keys = json.loads(str(run))
-        item = RunTrajectories(
-            keys,
-            (int(seed), *map(int, indices)),
-            sigmas,
-            dict(zip(names.tolist(), denoised, strict=True)),
-            dict(zip(names.tolist(), images, strict=True)),
-        )
+        item = read_one(path)
         first = next(iter(found.values()), item)
-        same = all(item.run[key] == first.run[key] for key in ("study", "ratio", "seed"))
-        if not same or item.noise != first.noise or not np.array_equal(sigmas, first.sigmas):
+        same = item.run._replace(architecture=first.run.architecture) == first.run
+        levels = np.array_equal(item.sigmas, first.sigmas)
+        if not same or not levels or item.noise != first.noise:
             raise UserError(
                 f"{path}: another study, ratio, seed, noise or noise levels than {paths[0]}: "
                 "give the files of one ratio and seed, all made with the same settings"
             )
-        found[keys["architecture"]] = item
+        found[item.run.architecture] = item
     return [found[name] for name in ordered_architectures(found)]
 
 
@@ -73,7 +88,7 @@ def plot_trajectories(runs: Sequence[RunTrajectories]) -> Figure:
     levels, count = len(runs[0].sigmas), len(runs[0].noise) - 1
     rows = []
     for run in runs:
-        rows += [(run.run["architecture"], "architecture", run), ("its linear map", "linear", run)]
+        rows += [(run.run.architecture, "architecture", run), ("its linear map", "linear", run)]
     rows += [(label, name, runs[0]) for name, label in COMMON.items()]
     right = levels * PITCH + GAP
     width, height = right + count * PITCH, len(rows) * PITCH
@@ -93,7 +108,7 @@ def plot_trajectories(runs: Sequence[RunTrajectories]) -> Figure:
     axes.text((levels * PITCH) / 2, -0.75, f"denoised from noise {noise}, by noise level", **above)
     axes.text(right + (count * PITCH) / 2, -0.75, "final image, by noise", **above)
     keys = runs[0].run
-    title = f"study {keys['study']}, {ratio_title(keys['ratio'])}, seed {keys['seed']}"
+    title = f"study {keys.study}, {ratio_title(keys.ratio)}, seed {keys.seed}"
     axes.set_title(title)
     return figure
 
@@ -107,12 +122,12 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
     of the same noise, and between images of different noise. UserError unless both have the same
     U-Nets and noise.
     """
-    if [one.run["architecture"] for one in first] != [one.run["architecture"] for one in second]:
+    if [one.run.architecture for one in first] != [one.run.architecture for one in second]:
         raise UserError("the two sets have models of different U-Nets: give the same for both")
     if first[0].noise != second[0].noise:
         raise UserError("the two sets were not sampled from the same noise: sample them again")
     pairs = [
-        (one.run["architecture"], one.images["architecture"], two.images["architecture"])
+        (one.run.architecture, one.images["architecture"], two.images["architecture"])
         for one, two in zip(first, second, strict=True)
     ]
     pairs += [
@@ -136,8 +151,8 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
         axes.text(column * PITCH + 0.5, -0.15, str(index), ha="center", va="bottom", color=GREY)
     axes.text(-0.3, -0.15, "noise", ha="right", va="bottom", color=GREY)
     axes.text(count * PITCH + 0.2, -0.15, "difference a pixel", va="bottom", color=GREY)
-    keys, seed = first[0].run, second[0].run["seed"]
-    title = f"study {keys['study']}, {ratio_title(keys['ratio'])}, seeds {keys['seed']} and {seed}"
+    keys, seed = first[0].run, second[0].run.seed
+    title = f"study {keys.study}, {ratio_title(keys.ratio)}, seeds {keys.seed} and {seed}"
     axes.set_title(title)
     return figure
 

@@ -1,15 +1,16 @@
 """The table of what runs took: device, driver, precision, times, memory."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
-from depthbias.estimates.runs import ordered_architectures
+from depthbias.estimates.runs import ordered_architectures, read_run
 from depthbias.report.names import sampler_title
 from depthbias.report.pages import Section
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_json
 
-PLACE = ["ratio", "architecture", "seed", "job"]
 MACHINE = ["device", "driver", "precision"]
 SPENT = ["wall_seconds", "device_seconds", "peak_memory_bytes", "parts"]
 NOTE = (
@@ -20,18 +21,20 @@ NOTE = (
 )
 
 
-def frame(study: str, records: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
-    """One row a record; each comes with its place, "ratio/unet/seed/job".
+def read_usage(paths: Iterable[Path], study: str) -> pd.DataFrame:
+    """One row a file of usage, in reading order of the architectures.
 
-    ValueError for a record that lacks an entry.
+    UserError for a file that lacks an entry, and for a run of another study.
     """
     rows = []
-    for place, record in records:
-        missing = {*MACHINE, *SPENT} - set(record)
-        if missing:
-            raise ValueError(f"{place}: no {', '.join(sorted(missing))}")
-        row = {"study": study, **dict(zip(PLACE, place.split("/"), strict=True))}
-        rows.append(row | {name: record[name] for name in (*MACHINE, *SPENT)})
+    for path in paths:
+        usage = read_json(path)
+        if not isinstance(usage, dict) or not {*MACHINE, *SPENT, "run"} <= set(usage):
+            raise UserError(f"{path}: not what a run took: delete it and run again")
+        run = read_run(path, usage["run"], study)
+        keys = {"study": study, "ratio": run.ratio, "architecture": run.architecture}
+        keys |= {"seed": run.seed, "job": run.sampler or "train"}
+        rows.append(keys | {name: usage[name] for name in (*MACHINE, *SPENT)})
     table = pd.DataFrame(rows)
     order = {name: place for place, name in enumerate(ordered_architectures(table["architecture"]))}
     return table.sort_values(

@@ -14,6 +14,7 @@ from depthbias.estimates.runs import Run
 from depthbias.measures.embedding_files import read_embedded, read_real
 from depthbias.measures.samples import join, read_classes, read_generated, read_samples
 from depthbias.measures.structure_rows import read_structures
+from depthbias.report.trajectory_figures import read_trajectories
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_json, write_npz
 
@@ -44,6 +45,16 @@ ARCHIVES = {
         },
     ),
 }
+TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise_seed": np.array(7)}
+TRAJECTORIES |= {"indices": np.arange(3), "sigmas": np.array([2.0, 1.0])}
+TRAJECTORIES |= {
+    "denoised": np.zeros((2, 2, 3, 8, 8, 1), np.uint8),
+    "images": np.zeros((2, 3, 8, 8, 1), np.uint8),
+}
+ARCHIVES["trajectories"] = (
+    lambda path: read_trajectories([path]),
+    {"run": json.dumps(RUN), **TRAJECTORIES},
+)
 TEXTS = {"subset": (read_subset, SUBSET), "split": (read_split, SPLIT)}
 EVERY_MEMBER = [(kind, member) for kind, (_, good) in ARCHIVES.items() for member in good]
 EVERY_KEY = [(kind, key) for kind, (_, good) in TEXTS.items() for key in good]

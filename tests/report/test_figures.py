@@ -23,6 +23,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.trainer import write_log
 from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
 from depthbias.measures.samples import read_generated
@@ -30,7 +31,7 @@ from depthbias.report import published
 from depthbias.report.architecture_table import architecture_table, section
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.bias_table import sections, wide_table
-from depthbias.report.loss_figure import plot_losses
+from depthbias.report.loss_figure import plot_losses, read_logs
 from depthbias.report.pages import Section, html_page, markdown_page
 from depthbias.report.sample_figures import plot_grid, plot_real
 from depthbias.report.style import COLOURS, save, spread, styled
@@ -103,7 +104,9 @@ def made_up_summary(
                         "sampler": sampler,
                         "n": 2,
                     }
-                    value = 1 + 0.05 * get_architecture(architecture).depth + 0.02 * rng.normal()
+                    value = (
+                        1 + 0.05 * (get_architecture(architecture).depth or 1) + 0.02 * rng.normal()
+                    )
                     add("kappa", value, 0.06, **keys, **{"class": name})
     return (
         pd.DataFrame(tidy(rows))
@@ -123,7 +126,7 @@ def made_up_samples(
     samples, labels = [], []
     base = rng.integers(0, len(classes), count)
     for architecture in architectures:
-        flips = rng.random(count) < 0.05 * get_architecture(architecture).depth
+        flips = rng.random(count) < 0.05 * (get_architecture(architecture).depth or 1)
         true = np.where(flips, (base + 1) % len(classes), base)
         rows = [rng.choice(np.flatnonzero(digits.target == (6, 9, 3, 8)[k])) for k in true]
         certain = np.where(rng.random(count) < 0.1, 0.6, 0.99)
@@ -545,9 +548,9 @@ def run_script(monkeypatch, name, *arguments):
 
 
 def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypatch):
-    table, log = tmp_path / "summary.csv", tmp_path / "train.csv"
+    table = tmp_path / "summary.csv"
     write_rows(table, summary)
-    log.write_text("images,loss,learning_rate,images_per_second\n100,1.0,0.1,5\n200,0.5,0.1,5\n")
+    logs = [training_log(tmp_path, architecture) for architecture in ("depth2", "depth3")]
     images, subset = tmp_path / "images.npz", tmp_path / "subset.json"
     write_npz(images, {"images": np.zeros((30, 8, 8, 1), np.uint8)}, compress=False)
     rows = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
@@ -563,16 +566,7 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
     run_script(monkeypatch, "write_architectures", "--architectures", *SMALL, *sizes, *tables)
     commands = {
         "plot_summary": ["kappa", "--summary", table],
-        "plot_losses": [
-            "--study",
-            "s",
-            "--logs",
-            log,
-            log,
-            "--labels",
-            "90-10/depth2/seed0",
-            "90-10/depth3/seed0",
-        ],
+        "plot_losses": ["--study", "s", "--logs", *logs],
         "plot_grid": archived,
         "plot_real": [*archived, "--images", images, "--subset", subset],
     }
@@ -612,11 +606,7 @@ def test_the_table_holds_architectures_of_other_kinds():
     ("name", "arguments", "message"),
     [
         ("plot_summary", ["kappa", "--summary", "absent.csv"], "absent.csv: cannot read"),
-        (
-            "plot_losses",
-            ["--study", "s", "--logs", "bad.csv", "--labels", "a/depth2/c"],
-            "bad.csv: not a",
-        ),
+        ("plot_losses", ["--study", "s", "--logs", "bad.csv"], "bad.csv: not a training log"),
         ("plot_summary", ["proportions", "--summary", "bad.csv"], "bad.csv: "),
         (
             "plot_summary",
@@ -636,21 +626,25 @@ def test_bad_input_ends_in_one_line(name, arguments, message, tmp_path, monkeypa
     assert not Path("figure.svg").exists()
 
 
-def test_labels_must_fit_the_logs(monkeypatch, capsys):
-    arguments = [
-        "--study",
-        "s",
-        "--logs",
-        "a.csv",
-        "b.csv",
-        "--labels",
-        "a/b/c",
-        "--output",
-        "f.svg",
-    ]
-    with pytest.raises(SystemExit) as caught:
-        run_script(monkeypatch, "plot_losses", *arguments)
-    assert caught.value.code == 2 and "2 --logs but 1 --labels" in capsys.readouterr().err
+def training_log(folder, architecture="depth2", study="s"):
+    """The log of a training as the trainer writes it."""
+    path = folder / f"{study}-{architecture}.csv"
+    run = {"study": study, "ratio": "90-10", "architecture": architecture, "seed": "0"}
+    write_log(path, run, [{"images": 100, "loss": 1.0}, {"images": 200, "loss": 0.5}])
+    return path
+
+
+def test_a_log_that_does_not_belong_is_named(tmp_path):
+    good = training_log(tmp_path)
+    assert read_logs([good], "s")["loss"].tolist() == [1.0, 0.5]
+    with pytest.raises(UserError, match=r"t-depth2\.csv: a run of study 't', not of 's'"):
+        read_logs([good, training_log(tmp_path, study="t")], "s")
+    with pytest.raises(UserError, match="unknown architecture 'depth99'"):
+        read_logs([training_log(tmp_path, "depth99")], "s")
+    mixed = tmp_path / "mixed.csv"
+    mixed.write_text(good.read_text() + training_log(tmp_path, "depth3").read_text().split("\n")[1])
+    with pytest.raises(UserError, match=r"mixed\.csv: a log of 2 runs"):
+        read_logs([mixed], "s")
 
 
 @pytest.mark.parametrize("caption", sorted((ROOT / "workflow/report").glob("*.rst")))

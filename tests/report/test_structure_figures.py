@@ -161,7 +161,7 @@ def trajectories(folder, architecture, seed=0, noise_seed=5, count=3):
 def test_trajectories_show_every_denoiser_once(tmp_path):
     files = [trajectories(tmp_path, architecture) for architecture in ("depth3", "depth2")]
     runs = read_trajectories(files)
-    assert [one.run["architecture"] for one in runs] == ["depth2", "depth3"]
+    assert [one.run.architecture for one in runs] == ["depth2", "depth3"]
     figure = plot_trajectories(runs)
     images = figure.axes[0].get_images()
     assert len(images) == (2 * 2 + 2) * (4 + 3)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from depthbias.report.usage_table import frame, sections
+from depthbias.report.usage_table import read_usage, sections
 from depthbias.system import usage
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_json
@@ -126,8 +126,8 @@ def records():
     ]
 
 
-def test_table_totals_by_job_unet_and_device_then_every_run():
-    table = frame("mnist", records())
+def test_table_totals_by_job_architecture_and_device_then_every_run(tmp_path):
+    table = read_usage(files(tmp_path, records()), "mnist")
     assert list(table.architecture) == ["depth2", "depth2", "depth2", "depth3"]
     totals, runs = sections(table)
     cells = {tuple(row[:3]): row for row in totals.rows}
@@ -137,15 +137,23 @@ def test_table_totals_by_job_unet_and_device_then_every_run():
     assert all(len(row) == len(part.header) for part in (totals, runs) for row in part.rows)
 
 
+def files(folder, found):
+    """The usage of jobs, told as "ratio/architecture/seed/job", in files."""
+    for number, (told, content) in enumerate(found):
+        ratio, architecture, seed, job = told.split("/")
+        run = {"study": "mnist", "ratio": ratio, "architecture": architecture, "seed": seed}
+        if job != "train":
+            run["sampler"] = job
+        described = {"run": run, **content} if isinstance(content, dict) else content
+        write_json(folder / f"{number}.json", described)
+    return [folder / f"{number}.json" for number in range(len(found))]
+
+
 def script(monkeypatch, folder, found):
-    labels = [label for label, _ in found]
-    for number, (_, content) in enumerate(found):
-        write_json(folder / f"{number}.json", content)
     outputs = [
         w for kind in ("csv", "md", "html") for w in (f"--output-{kind}", folder / f"t.{kind}")
     ]
-    files = [folder / f"{number}.json" for number in range(len(found))]
-    command = ["--study", "mnist", "--usage", *files, "--labels", *labels, *outputs]
+    command = ["--study", "mnist", "--usage", *files(folder, found), *outputs]
     monkeypatch.setattr(sys, "argv", ["write_usage.py", *map(str, command)])
     runpy.run_path(str(ROOT / "scripts/write_usage.py"))["main"]()
 
@@ -161,8 +169,12 @@ def test_the_script_writes_the_table_in_three_forms(monkeypatch, tmp_path):
 
 def test_a_record_that_is_none_is_named(monkeypatch, tmp_path):
     broken = [("90-10/depth2/0/train", {"device": "x"})]
-    with pytest.raises(UserError, match=r"90-10/depth2/0/train: no .*wall_seconds"):
+    with pytest.raises(UserError, match=r"0\.json: not what a run took"):
         script(monkeypatch, tmp_path, broken)
-    with pytest.raises(UserError, match="not a record"):
+    with pytest.raises(UserError, match=r"0\.json: not what a run took"):
         script(monkeypatch, tmp_path, [("90-10/depth2/0/train", ["a", "list"])])
+    with pytest.raises(UserError, match=r"0\.json: a run of study 'mnist', not of 'digits'"):
+        read_usage(files(tmp_path, records()), "digits")
+    with pytest.raises(UserError, match=r"0\.json: unknown architecture 'depth99'"):
+        read_usage(files(tmp_path, [("90-10/depth99/0/train", RECORD)]), "mnist")
     assert not list(tmp_path.glob("t.*"))

@@ -44,6 +44,8 @@ AFTER_TRAIN = [
     *AFTER_BIAS,
 ]
 
+BOTH = {"data@tiny", "results@tiny"}
+
 
 def small():
     """The parameters of TINY with two models, and as little work as the workflow accepts."""
@@ -101,7 +103,11 @@ def git(folder, *arguments):
 def jobs(output):
     """{rule: count} of the jobs that Snakemake plans or runs, without the targets."""
     rows = re.findall(r"^(\w+) +(\d+)$", output, flags=re.MULTILINE)
-    return {rule: int(n) for rule, n in rows if rule not in ("total", "all", "figures_tiny")}
+    return {
+        rule: int(n)
+        for rule, n in rows
+        if rule not in ("total", "all", "figures_tiny", "figures_copy")
+    }
 
 
 def plan(folder):
@@ -185,7 +191,7 @@ def test_b_clone_and_pull_is_clean_under_both_tools(clone):
 def test_c_one_training_value_of_one_depth_reruns_that_depth_and_what_follows(changed):
     folder, expected, stages, before, output = changed
     assert expected == dict.fromkeys(["train", *AFTER_TRAIN], 1)
-    assert stages == {"results@tiny"}
+    assert stages == BOTH
     started = re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE)
     assert sorted(set(started) - {"all", "figures_tiny"}) == sorted(expected)
     assert "architecture=depth2" not in output and "architecture=depth3" in output
@@ -200,14 +206,28 @@ def test_c_one_training_value_of_one_depth_reruns_that_depth_and_what_follows(ch
 def test_d_one_more_depth_runs_only_its_jobs(mine):
     change(mine, architectures=["depth2", "depth3", "depth4"])
     expected = dict.fromkeys(["train", *AFTER_TRAIN, "write_architectures"], 1)
-    assert (plan(mine), stale(mine)) == (expected, {"results@tiny"})
+    assert (plan(mine), stale(mine)) == (expected, BOTH)
+
+
+def test_d_a_study_based_on_another_is_stale_when_its_base_changes(mine):
+    params = yaml.safe_load((mine / "params.yaml").read_text())
+    params["studies"]["copy"] = {"based_on": "tiny"}
+    params["active"] = ["copy"]
+    (mine / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    stages = {"data@copy", "results@copy"}
+    assert stale(mine) == stages
+    dvc(mine, "repro")
+    assert stale(mine) == set()
+    change(mine, **CHANGE)
+    assert plan(mine) == dict.fromkeys(["train", *AFTER_TRAIN], 1)
+    assert stale(mine) == stages
 
 
 def test_e_comments_rerun_nothing_and_code_reruns_only_the_rules_that_use_it(mine):
     """DVC, which compares whole folders, asks Snakemake, which finds nothing to do."""
     for path in [*(mine / "depthbias").rglob("*.py"), *(mine / "scripts").glob("*.py")]:
         add(path, "# a comment")
-    assert (plan(mine), stale(mine)) == ({}, {"data@tiny", "results@tiny"})
+    assert (plan(mine), stale(mine)) == ({}, BOTH)
     before = modified(mine)
     dvc(mine, "repro")
     assert modified(mine) == before
@@ -267,7 +287,7 @@ def test_h_new_parameters_are_not_recorded_over_old_models(mine, guard):
     touch_all(mine, (0, 0))  # after a pull the dates, all that is left to compare, are chance
     output = dvc(mine, "repro", code=255 if guard else 0)
     lock = yaml.safe_load((mine / "dvc.lock").read_text())["stages"]["results@tiny"]
-    recorded = lock["params"]["params.yaml"]["studies.tiny"].get("overrides")
+    recorded = lock["params"]["params.yaml"]["studies"]["tiny"].get("overrides")
     model = json.loads((mine / RUNS / "depth3/seed0/model.json").read_text())
     assert model["budget"] == small()["studies"]["tiny"]["training"]["budget"]
     if guard:
@@ -300,7 +320,7 @@ def test_i_an_experiment_in_a_temporary_folder_has_its_own_metrics(mine, changed
 
 def test_i_experiments_in_the_queue_and_in_the_workspace_agree(mine):
     before = json.loads((mine / "metrics/tiny.json").read_text())
-    laxer = ("-S", "studies.tiny.bias.decidable=0.5")
+    laxer = ("-S", "++studies.tiny.bias.decidable=0.5")  # ++: also a value left at its default
     dvc(mine, "exp", "run", "--queue", "--name", "queued", *laxer)
     dvc(mine, "exp", "run", "--run-all")
     assert json.loads((mine / "metrics/tiny.json").read_text()) == before

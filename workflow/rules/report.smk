@@ -117,9 +117,8 @@ rule plot_losses:
         "../../environment.yml"
     params:
         code=digest("plot_losses"),
-        labels=lambda w: of_study("{ratio}/{architecture}/seed{seed}", w),
     shell:
-        'python "$DEPTHBIAS/scripts/plot_losses.py" --study {wildcards.study} --logs {input.logs:q} --labels {params.labels:q}'
+        'python "$DEPTHBIAS/scripts/plot_losses.py" --study {wildcards.study} --logs {input.logs:q}'
         " --output {output:q} &> {log:q}"
 
 
@@ -338,9 +337,7 @@ rule write_usage:
         "../../environment.yml"
     params:
         code=digest("write_usage"),
-        train=lambda w: of_study("{ratio}/{architecture}/{seed}/train", w),
-        sample=lambda w: of_study("{ratio}/{architecture}/{seed}/{sampler}", w),
     shell:
         'python "$DEPTHBIAS/scripts/write_usage.py" --study {wildcards.study} --usage {input.train:q} {input.sample:q}'
-        " --labels {params.train:q} {params.sample:q} --output-csv {output.csv:q} --output-md {output.md:q}"
+        " --output-csv {output.csv:q} --output-md {output.md:q}"
         " --output-html {output.html:q} &> {log:q}"
