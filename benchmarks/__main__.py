@@ -41,7 +41,7 @@ def measurements(device: torch.device) -> list[partial]:
     fast = device.type == "cuda"
     precision = choose_precision("auto", device)
     images = {"size": 32, "channels": 3, "width": 1.0, "turns": 7, "device": device}
-    batches = {"batch": 512, "steps": 40} if fast else {"batch": 16, "steps": 4}
+    batches = {"batch": 512, "steps": 10} if fast else {"batch": 16, "steps": 4}
     drawn = {"batch": 512, "steps": 50} if fast else {"batch": 16, "steps": 10}
     small = images | drawn | {"size": 8, "channels": 1, "width": 0.5, "batch": 250}
     return [

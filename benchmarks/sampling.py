@@ -1,5 +1,7 @@
 """Sampling: depthbias.diffusion.samplers against diffusers' DDIMPipeline."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -13,7 +15,7 @@ from depthbias.diffusion.samplers import sample
 from depthbias.diffusion.schedules import noise_levels
 from depthbias.diffusion.unet import build_unet
 from depthbias.diffusion.unet_denoiser import UNetDenoiser
-from depthbias.system.compute import fast_layout
+from depthbias.system.compute import fast_layout, matmul_precision
 
 
 class Ours:
@@ -60,17 +62,31 @@ class Theirs:
         return (images * 255).round().astype(np.uint8)
 
 
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """TF32, whose 10 bits many steps make visible, is off in the block."""
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [place.allow_tf32 for place in places]
+    for place in places:
+        place.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            place.allow_tf32 = value
+
+
 def check(ours: Ours, theirs: Theirs) -> str:
-    """Start both from the same noise and compare the images."""
+    """Start both from the same noise, without TF32, and compare the images."""
     noise = initial_noise(0, range(ours.batch), ours.shape).to(ours.device)
-    with mock.patch.object(pipeline_ddim, "randn_tensor", lambda *_, **__: noise):
-        expected = theirs()
-    found = ours()
+    with without_tf32():
+        with mock.patch.object(pipeline_ddim, "randn_tensor", lambda *_, **__: noise):
+            expected = theirs()
+        found = ours()
     assert found.shape == expected.shape
     assert found.std() > 1, "an image of one colour would prove nothing"
     away = np.abs(found.astype(int) - expected)
-    limit = 1 if ours.device.type == "cpu" else 4  # TF32 has 10 bits
-    assert away.max() <= limit, f"images differ by {away.max()} levels of 255"
+    assert away.max() <= 1, f"images differ by {away.max()} levels of 255"
     return f"images, {away.max()} of 255 levels"
 
 
@@ -93,5 +109,5 @@ def measure(
     ours, theirs = Ours(model, steps, batch, device), Theirs(twin, steps, batch, device)
     checked = check(ours, theirs)
     seconds = in_turns(ours, theirs, turns)
-    name = f"{unet}, {size}x{size}x{channels}, batch {batch}, fp32"
+    name = f"{unet}, {size}x{size}x{channels}, batch {batch}, {matmul_precision(device)}"
     return row(f"sampling, DDIM, {steps} steps", name, "DDIMPipeline", batch, seconds, checked)

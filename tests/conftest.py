@@ -91,7 +91,8 @@ def rules(*targets):
     """{rule: what a dry run with these targets says of one of its jobs}."""
     done = snakemake(ROOT, "-n", "-p", "--forceall", "--", *targets)
     assert done.returncode == 0, done.stdout
-    jobs = re.findall(r"^(rule (\S+):\n(?:    .*\n|\n)*)", done.stdout, re.MULTILINE)
+    job = r"^(?:local)?(rule (\S+):\n(?:    .*\n|Shell command: .*\n|\n)*)"
+    jobs = re.findall(job, done.stdout, re.MULTILINE)
     return {name: text for text, name in reversed(jobs)}
 
 
@@ -152,3 +153,9 @@ def tiny(tmp_path_factory, worker_id):
         assert done.returncode == 0, done.stdout[-4000:]
 
     return run_once(tmp_path_factory, worker_id, "tiny-study", make)
+
+
+def pytest_configure(config):
+    """Only `pytest -m gpu` may use a GPU: the other tests compare bytes, and fork."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -26,8 +26,10 @@ FSTRING_END = getattr(tokenize, "FSTRING_END", -1)
 
 def use_checkout() -> None:
     """Make jobs run with this Python, these scripts and this library."""
-    paths = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-    os.environ.update(PYTHONPATH=str(ROOT), DEPTHBIAS=str(ROOT), PATH=os.pathsep.join(paths))
+    os.environ["DEPTHBIAS"] = str(ROOT)
+    for name, first in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", ROOT)):
+        given = os.environ.get(name)
+        os.environ[name] = f"{first}{os.pathsep}{given}" if given else str(first)
 
 
 @cache

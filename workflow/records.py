@@ -12,22 +12,38 @@ LARGEST = 10**14  # bytes: the contents of every file are compared
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
 
 
-def compare_contents(workflow: Any) -> None:
-    """Make Snakemake compare the contents of large files too, whatever options are in force.
+def hold_settings(workflow: Any) -> None:
+    """Let Snakemake compare the contents of large files, and refuse to be blind to changes.
 
     By default it compares only the dates of files above 1 MB. The option stands in the default
     profile, which another profile, a moved Snakefile or a link that became a text file can hide.
+    Snakemake gives a workflow the settings of its job graph only after reading it, so the
+    workflow's class is exchanged for one that looks at them when they come.
     """
-    settings = workflow.dag_settings
-    if settings is not None and settings.max_checksum_file_size < LARGEST:
+
+    class Held(type(workflow)):  # type: ignore[misc]
+        @property
+        def dag_settings(self) -> Any:
+            return self.__dict__.get("dag_settings")
+
+        @dag_settings.setter
+        def dag_settings(self, settings: Any) -> None:
+            if settings is not None:
+                _compare_contents(settings)
+                _refuse_blind_triggers(settings)
+            self.__dict__["dag_settings"] = settings
+
+    workflow.__class__ = Held
+    workflow.dag_settings = workflow.dag_settings
+
+
+def _compare_contents(settings: Any) -> None:
+    if settings.max_checksum_file_size < LARGEST:
         object.__setattr__(settings, "max_checksum_file_size", LARGEST)
 
 
-def refuse_blind_triggers(workflow: Any) -> None:
-    """Exit with one line if Snakemake was told not to look at parameters, commands or inputs."""
-    settings = workflow.dag_settings  # none where no jobs are planned, as in --lint
-    triggers = {str(trigger) for trigger in settings.rerun_triggers} if settings else NEEDED
-    if missing := sorted(NEEDED - triggers):
+def _refuse_blind_triggers(settings: Any) -> None:
+    if missing := sorted(NEEDED - {str(trigger) for trigger in settings.rerun_triggers}):
         sys.exit(
             f"error: --rerun-triggers: without {', '.join(missing)} a changed parameter or program "
             "would rerun nothing: remove the option, or add them"

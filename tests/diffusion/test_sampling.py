@@ -264,7 +264,8 @@ def test_ancestral_sampling_gives_the_distribution():
 
 @pytest.mark.parametrize("name", sampler_names.SAMPLERS)
 def test_samplers_need_noise_where_their_table_says_so(name):
-    states = SAMPLERS[name](Gaussian([1.0]), torch.zeros(1, 1, 1, 1), edm_sigmas(3))
+    x = torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    states = SAMPLERS[name](Gaussian([1.0]), x, edm_sigmas(3))
     if not sampler_names.SAMPLERS[name].needs_noise:
         last(states)
         return

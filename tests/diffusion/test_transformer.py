@@ -181,14 +181,14 @@ def test_scripts_train_and_sample_it_on_digits(tmp_path):
     subset = {"ratio": "90-10", "indices": list(range(64)), "labels": labels[:64]}
     write_json(tmp_path / "subset.json", subset | {"classes": ["other", "nine"]})
     model = {"model": "m.safetensors", "meta": "m.json"}
+    run = {"study": "tiny", "ratio": "90-10", "architecture": "dit-small", "seed": "0"}
     script(
         "train",
         tmp_path,
         images="images.npz",
         subset="subset.json",
-        architecture="dit-small",
+        run=json.dumps(run),
         width=0.5,
-        seed=0,
         budget=128,
         batch_size=32,
         learning_rate=1e-3,
@@ -203,7 +203,6 @@ def test_scripts_train_and_sample_it_on_digits(tmp_path):
     )
     meta = read_json(tmp_path / "m.json")
     assert (meta["architecture"], meta["parameters"]) == ("dit-small", 390_596)
-    run = {"study": "tiny", "ratio": "90-10", "architecture": "dit-small", "seed": "0"}
     script(
         "sample",
         tmp_path,

@@ -183,7 +183,6 @@ def losses(inputs, folder):
         "plot_losses",
         study="tiny",
         logs=inputs / "train.csv",
-        labels="90-10/depth2/seed0",
         output=[folder / "losses.svg", folder / "losses.png"],
     )
 

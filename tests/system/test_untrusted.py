@@ -232,7 +232,7 @@ def test_folders_files_and_labels_may_hold_shell_characters(tmp_path):
 def shell_words():
     """(rules file, {...} of a shell command)."""
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for command in re.findall(r"    shell:\n((?: {8}\".*\"\n)+)", path.read_text()):
+        for command in re.findall(r"    shell:\n((?: {8}[\"'].*[\"']\n)+)", path.read_text()):
             for word in re.findall(r"\{([^}]+)\}", command):
                 yield path.name, word
 

@@ -100,7 +100,8 @@ def test_sizes_and_channels(size, channels):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_it_learns_on_a_gpu():
     images, pool, held = digits(6, 9)
     model = train_classifier(images, pool, seed=0, device="cuda", **OPTIONS)

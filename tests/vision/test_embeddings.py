@@ -534,7 +534,7 @@ def test_files_that_do_not_belong_together_are_refused(measured, tmp_path, scrip
             call(script, **{**right, **wrong})
         assert not list(tmp_path.glob("*.csv"))
 
-    refused("not a run of study other", study="other")
+    refused("a run of study 'tiny', not of 'other'", study="other")
     first, *others = right["embedded"]
     (about,) = read_npz(first, "about")
     about = str(about).replace(read_json(measured / "c.json")["weights"], "0" * 64)

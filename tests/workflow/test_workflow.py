@@ -216,7 +216,7 @@ def test_a_checkout_in_a_folder_with_a_space_runs(tmp_path):
 def test_triggers_that_see_no_change_of_code_are_refused_in_one_line(tmp_path):
     done = snakemake(copy_checkout(tmp_path / "study"), "-n", "--rerun-triggers", "mtime")
     assert done.returncode == 1
-    assert [line for line in done.stdout.splitlines() if line] == [
+    assert "Traceback" not in done.stdout and error_lines(done.stdout) == [
         "error: --rerun-triggers: without code, input, params a changed parameter or program "
         "would rerun nothing: remove the option, or add them"
     ]
@@ -224,7 +224,7 @@ def test_triggers_that_see_no_change_of_code_are_refused_in_one_line(tmp_path):
 
 def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny, tmp_path):
     folder = copied(tiny, tmp_path)
-    (folder / "profiles").unlink()
+    shutil.rmtree(folder / "profiles")
     (folder / "profiles").write_text("workflow/profiles")  # what a zip makes of the link
     for path in (folder / "data").rglob("*"):
         os.utime(path)

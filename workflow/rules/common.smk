@@ -14,11 +14,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import compare_contents, refuse_blind_triggers, refuse_unrecorded
+from records import hold_settings, refuse_unrecorded
 
 use_checkout()
-compare_contents(workflow)
-refuse_blind_triggers(workflow)
+hold_settings(workflow)
 
 # Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template). A workflow that uses
 # this one as a module gives the parameters as `config`.
