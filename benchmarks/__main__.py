@@ -65,6 +65,7 @@ def main() -> None:
     for measure in measurements(device):
         print(f"{measure.func.__module__} {measure.args[0]} ...", file=sys.stderr, flush=True)
         rows.append(measure())
+        print(table(rows[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     text = f"{table(rows)}\n\n{where}\n"
     print(text)
     if args.write:
