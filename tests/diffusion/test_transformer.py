@@ -178,7 +178,7 @@ def test_scripts_train_and_sample_it_on_digits(tmp_path):
     images = np.concatenate(list(digits.blocks))
     write_npz(tmp_path / "images.npz", {"images": images}, compress=False)
     labels = digits.attributes[:, 9].astype(int).tolist()
-    subset = {"ratio": "90-10", "indices": list(range(64)), "labels": labels[:64]}
+    subset = {"ratio": "90-10", "seed": 0, "indices": list(range(64)), "labels": labels[:64]}
     write_json(tmp_path / "subset.json", subset | {"classes": ["other", "nine"]})
     model = {"model": "m.safetensors", "meta": "m.json"}
     run = {"study": "tiny", "ratio": "90-10", "architecture": "dit-small", "seed": "0"}
