@@ -181,7 +181,7 @@ def test_a_read_only_disk_is_found_before_the_work(inputs, disk):
 def losses(inputs, folder):
     return script(
         "plot_losses",
-        study="tiny",
+        study="s",
         logs=inputs / "train.csv",
         output=[folder / "losses.svg", folder / "losses.png"],
     )
