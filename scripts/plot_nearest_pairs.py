@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from depthbias.estimates.runs import read_run
+from depthbias.measures.samples import read_samples
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
 from depthbias.system.errors import UserError, command, explain
-from depthbias.system.files import map_npz, read_npz
+from depthbias.system.files import map_npz
 
 
 def parse() -> argparse.Namespace:
@@ -37,14 +37,13 @@ def main() -> None:
     args = parse()
     pairs, shown, samples = read_pairs(args.pairs), [], {}
     for path in args.samples:
-        images, described = read_npz(path, "images", "run")
-        run, own = read_run(path, described), pairs
+        model, own = read_samples(path), pairs
         for key in ("ratio", "architecture", "seed", "sampler"):
-            own = own[own[key] == getattr(run, key)]
+            own = own[own[key] == getattr(model.run, key)]
         if own.empty:
             raise UserError(f"{args.pairs}: has no pairs of {path}: measure the neighbours again")
         shown.append(own)
-        samples[run.architecture] = images
+        samples[model.run.architecture] = model.images
     chosen = pd.concat(shown)
     if len(chosen[["ratio", "seed", "sampler"]].drop_duplicates()) > 1:
         raise UserError("--samples: give those of one ratio, seed and sampler")

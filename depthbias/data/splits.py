@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, lacking
 from depthbias.system.files import read_json
 
 Rule = Mapping[str, Sequence[str]]  # {"all": [...], "any": [...], "none": [...]}, each optional
@@ -123,8 +123,9 @@ def read_split(path: Path) -> Split:
         pool, calibration, control = parts
         split = Split(names, pool, calibration, control, population, str(content["images"]))
     except (KeyError, TypeError, ValueError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{path}: not a split ({reason}): split the data set again") from error
+        raise UserError(
+            f"{path}: not a split ({lacking(error)}): split the data set again"
+        ) from error
     rows = [own for part in parts for own in part]
     if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
         raise UserError(f"{path}: not a split (rows are no numbers): split the data set again")

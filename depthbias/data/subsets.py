@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.splits import Split, class_names, is_rows
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, lacking
 from depthbias.system.files import map_npz, read_json
 
 
@@ -52,8 +52,9 @@ def read_subset(path: Path, classes: Sequence[str] | None = None) -> Subset:
         rows, labels = np.array(content["indices"]), np.array(content["labels"])
         subset = Subset(path, str(content["ratio"]), str(content["seed"]), names, rows, labels)
     except (KeyError, TypeError, ValueError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{path}: not a training subset ({reason}): draw it again") from error
+        raise UserError(
+            f"{path}: not a training subset ({lacking(error)}): draw it again"
+        ) from error
     if not (
         is_rows(rows)
         and is_rows(labels)

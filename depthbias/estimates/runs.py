@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from depthbias.diffusion.architectures import SERIES, get_architecture
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, lacking
 
 ALL = "all"  # the ratio, architecture or seed of what is over all of them
 ALL_SEEDS = ALL
@@ -57,8 +57,9 @@ def read_run(path: str | Path, told: object, study: str | None = None) -> Run:
             raise ValueError("a value is neither a name nor a number")
         run = Run(**{name: str(value) for name, value in values.items()})
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{path}: the run is not described ({reason}): make it again") from error
+        raise UserError(
+            f"{path}: the run is not described ({lacking(error)}): make it again"
+        ) from error
     try:
         get_architecture(run.architecture)
     except UserError as error:

@@ -23,7 +23,7 @@ from depthbias.estimates.intervals import (
 from depthbias.estimates.runs import ALL, Run
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.class_shares import Instrument, log_odds
-from depthbias.measures.samples import Classified
+from depthbias.measures.samples import Classified, same_noise
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 
@@ -238,8 +238,7 @@ def _transition_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterato
 
 
 def _check_same_noise(first: Classified, second: Classified) -> None:
-    same = np.array_equal(first.indices, second.indices)
-    if first.noise_seed != second.noise_seed or not same:
+    if not same_noise(first, second):
         run = first.run
         raise UserError(
             f"{run.architecture} and {second.run.architecture} "

@@ -12,7 +12,7 @@ import numpy as np
 from depthbias.data.splits import is_rows
 from depthbias.estimates.runs import Run, read_run
 from depthbias.measures.samples import noise_of
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, lacking
 from depthbias.system.files import map_npz, read_npz, write_npz
 
 REMEDY = "embed all images of the study again"
@@ -118,8 +118,9 @@ def _common(
         if not all(isinstance(text, str) for text in told):
             raise ValueError("a name is no text")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise UserError(f"{path}: the embeddings are not described ({reason}): {REMEDY}") from error
+        raise UserError(
+            f"{path}: the embeddings are not described ({lacking(error)}): {REMEDY}"
+        ) from error
     whole = labels.size and labels.dtype.kind in "iu" and labels.ndim == classes.ndim == 1
     table = sums.ndim == 2 and sums.dtype.kind == "f" and sums.shape[1] == classes.size
     if not (whole and table and 0 <= labels.min() <= labels.max() < classes.size):

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import numpy as np
-
 from depthbias.estimates.measurements import Measured, share_of
 from depthbias.estimates.runs import Run, ordered_architectures
 from depthbias.measures.copies import copies, paired_cosines
 from depthbias.measures.embedding_files import RunEmbedded
+from depthbias.measures.samples import same_noise
 from depthbias.system.errors import UserError
 
 
@@ -33,8 +32,7 @@ def reproducibility(
         pair = _pair(a, b)
         if pair is None:
             continue
-        same = np.array_equal(first.indices, second.indices)
-        if first.noise_seed != second.noise_seed or not same:
+        if not same_noise(first, second):
             raise UserError(
                 f"{first.path} and {second.path}: not from the same noise: sample again"
             )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -104,10 +105,25 @@ def noise_of(noise_seed: np.ndarray, indices: np.ndarray, images: int) -> bool:
     return whole and noise_seed.ndim == 0 and indices.shape == (images,) and images > 0
 
 
+class FromNoise(Protocol):
+    """Anything whose image i came from noise (noise_seed, indices[i])."""
+
+    @property
+    def noise_seed(self) -> int: ...
+
+    @property
+    def indices(self) -> np.ndarray: ...
+
+
+def same_noise(first: FromNoise, second: FromNoise) -> bool:
+    """Whether image i of both came from the same noise, for every i."""
+    same = first.noise_seed == second.noise_seed
+    return same and np.array_equal(first.indices, second.indices)
+
+
 def join(samples: Samples, classes: Classes) -> Generated:
     """Samples with their classes; UserError unless these are of the same run and noise."""
-    same = samples.run == classes.run and samples.noise_seed == classes.noise_seed
-    if not same or not np.array_equal(samples.indices, classes.indices):
+    if samples.run != classes.run or not same_noise(samples, classes):
         raise UserError(
             f"{classes.path}: {len(classes.indices)} images classified, not the "
             f"{len(samples.indices)} of {samples.path}: classify again"

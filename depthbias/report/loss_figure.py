@@ -8,13 +8,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from depthbias.estimates.runs import read_run
+from depthbias.estimates.runs import Run, read_run
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import architecture_marks, legend_above, mark_handles, panel_grid
 from depthbias.report.style import styled
 from depthbias.system.errors import UserError, explain
 
-KEYS = ["study", "ratio", "architecture", "seed"]
+KEYS = [key for key in Run._fields if key != "sampler"]
 
 
 @styled()
@@ -53,7 +53,7 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
 
 
 def read_logs(paths: Iterable[Path], study: str) -> pd.DataFrame:
-    """The rows of all training logs: ratio, architecture, seed, images, loss.
+    """The rows of all training logs: study, ratio, architecture, seed, images, loss.
 
     UserError for a file that is no training log, and for a run of another study.
     """

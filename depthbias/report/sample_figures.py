@@ -12,7 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ordered_architectures
-from depthbias.measures.samples import Generated
+from depthbias.measures.samples import Generated, same_noise
 from depthbias.report.image_drawing import STRIP, canvas, class_colour, draw_image, draw_strip
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.style import GREY, styled
@@ -141,8 +141,7 @@ def _check_same_noise(models: Sequence[Generated]) -> None:
     """Image i must come from the same noise in every model."""
     first = models[0]
     for model in models:
-        same = np.array_equal(model.indices, first.indices)
-        if model.noise_seed != first.noise_seed or not same:
+        if not same_noise(first, model):
             names = f"{first.run.architecture} and {model.run.architecture}"
             raise UserError(f"{names} were not sampled from the same noise: sample them again")
 

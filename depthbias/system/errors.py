@@ -27,6 +27,11 @@ def explain(error: OSError, path: object, doing: str = "cannot write") -> UserEr
     return UserError(f"{path}: {doing}: {remedy}")
 
 
+def lacking(error: Exception) -> str:
+    """What is wrong with the content of a file: "no 'key'" for a missing key, else the message."""
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
 def command(main: Callable[[], None]) -> None:
     """Call `main`; a UserError ends the process with one line on stderr and exit status 1.
 

@@ -4,26 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from test_training import FP32, OPTIONS, ROOT
 
 from depthbias.data.registry import load_data_set
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.checkpoints import export_diffusers, load_model, save_model
 from depthbias.diffusion.resume_points import load_point, save_point
-from depthbias.diffusion.trainer import Trainer, TrainingOptions, train
+from depthbias.diffusion.trainer import Trainer, train
 from depthbias.diffusion.unet_denoiser import UNetDenoiser
-from depthbias.system.compute import Precision
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, write_json, write_npz
 
-ROOT = Path(__file__).parents[2]
 SMALL = get_architecture("dit-small")
 META = {"architecture": "dit-small", "channels": 1, "size": 8, "width": 0.25, "objective": "ddpm"}
-FP32 = Precision("fp32", "test")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -120,21 +119,9 @@ def test_it_is_no_model_for_the_pipeline_of_diffusers(network, tmp_path):
 def test_it_learns_and_resuming_changes_no_bit(objective, tmp_path):
     images = np.full((8, 8, 8, 1), 20, np.uint8)
     images[:, 2:5, 3:6] = 230
-    options = TrainingOptions(
-        architecture="dit-small",
-        width=0.25,
-        seed=0,
-        objective=objective,
-        budget=800,
-        batch_size=8,
-        learning_rate=5e-3,
-        warmup=80,
-        weight_decay=0.01,
-        clip=1.0,
-        ema_halflife=100,
-        precision="fp32",
-        log_every=80,
-    )
+    network = {"architecture": "dit-small", "objective": objective, "seed": 0}
+    amounts = {"budget": 800, "batch_size": 8, "learning_rate": 5e-3, "warmup": 80, "log_every": 80}
+    options = replace(OPTIONS, **network, **amounts)
 
     def trainer():
         return Trainer(options, torch.from_numpy(images), torch.device("cpu"), FP32)
@@ -173,13 +160,18 @@ def script(name, folder, **options):
     return done.stderr
 
 
-def test_scripts_train_and_sample_it_on_digits(tmp_path):
+def write_digits(tmp_path):
+    """images.npz and subset.json of 64 digits, nine or other."""
     digits = load_data_set("digits", [Path()], Path(), size=8, channels=1, workers=1)
     images = np.concatenate(list(digits.blocks))
     write_npz(tmp_path / "images.npz", {"images": images}, compress=False)
     labels = digits.attributes[:, 9].astype(int).tolist()
     subset = {"ratio": "90-10", "seed": 0, "indices": list(range(64)), "labels": labels[:64]}
     write_json(tmp_path / "subset.json", subset | {"classes": ["other", "nine"]})
+
+
+def test_scripts_train_and_sample_it_on_digits(tmp_path):
+    write_digits(tmp_path)
     model = {"model": "m.safetensors", "meta": "m.json"}
     run = {"study": "tiny", "ratio": "90-10", "architecture": "dit-small", "seed": "0"}
     script(
