@@ -44,8 +44,7 @@ def main() -> None:
         {
             "probabilities": classify(model, samples.images),
             "classes": np.array(meta["classes"], dtype=np.str_),
-            "indices": samples.indices,
-            "noise_seed": np.array(samples.noise_seed),
+            "noise": samples.noise,
             "run": as_json(samples.run),
         },
     )

@@ -52,9 +52,9 @@ def main() -> None:
         "labels": labels,
         "classes": classes,
         "sums": sums,
-        "indices": samples.indices,
+        "noise": samples.noise,
+        "run": as_json(samples.run),
     }
-    others |= {"noise_seed": np.array(samples.noise_seed), "run": as_json(samples.run)}
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
 
 

@@ -70,6 +70,7 @@ def sample(
     from depthbias.diffusion.noise import initial_noise
     from depthbias.diffusion.trajectories import follow
     from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.measures.samples import noise_of
 
     if compared.gaussian.note:
         print(compared.gaussian.note, file=sys.stderr, flush=True)
@@ -91,8 +92,7 @@ def sample(
             [np.stack([to_uint8(x).cpu().numpy() for x in path.denoised]) for path in paths]
         ),
         "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
-        "indices": np.arange(args.count),
-        "noise_seed": np.array(args.noise_seed),
+        "noise": noise_of([args.noise_seed], args.count),
     }
 
 

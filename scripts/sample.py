@@ -1,7 +1,8 @@
-"""Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
+"""Sample images from a trained model; they start from the same noises, whatever the model."""
 
 import argparse
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +34,16 @@ def parse() -> argparse.Namespace:
     add(
         "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
     )
-    add("--count", type=positive, required=True, help="number of images")
-    add("--noise-seed", type=int, required=True, help="0 or more")
+    add("--count", type=positive, required=True, help="images of each noise seed")
+    add("--noise-seeds", type=int, nargs="+", required=True, help="0 or more, each once")
     add("--batch-size", type=positive, required=True)
     add("--threads", type=positive, default=1, help="CPU threads")
     add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
-    add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
+    add("--output", type=Path, required=True, help="images, noise, run (.npz)")
     add("--usage", type=Path, required=True, help="what it took, to write (.json)")
     args = parser.parse_args()
-    if args.noise_seed < 0:
-        parser.error("--noise-seed must be 0 or more")
+    if min(args.noise_seeds) < 0 or len(set(args.noise_seeds)) < len(args.noise_seeds):
+        parser.error("--noise-seeds must be 0 or more, each once")
     args.run = read_run("--run", args.run)
     return args
 
@@ -50,7 +51,7 @@ def parse() -> argparse.Namespace:
 def draw(
     args: argparse.Namespace, model: Any, meta: dict[str, Any], device: "torch.device"
 ) -> "np.ndarray":
-    """uint8 [count, S, S, C]."""
+    """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
     from depthbias.diffusion.samplers import sample
@@ -67,12 +68,16 @@ def draw(
         raise UserError(
             f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
         ) from error
-    images = np.empty((args.count, size, size, meta["channels"]), dtype=np.uint8)
+    total = len(args.noise_seeds) * args.count
+    images = np.empty((total, size, size, meta["channels"]), dtype=np.uint8)
     with Progress(
-        args.count, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
+        total, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
     ) as progress:
-        for first in range(0, args.count, args.batch_size):
-            part = slice(first, min(first + args.batch_size, args.count))
+        batches = range(0, args.count, args.batch_size)
+        for (place, noise_seed), first in product(enumerate(args.noise_seeds), batches):
+            indices = range(first, min(first + args.batch_size, args.count))
+            start = place * args.count + first
+            part = slice(start, start + len(indices))
 
             def advance(share: float, of: slice = part) -> None:
                 progress.update(of.start + round(share * (of.stop - of.start)))
@@ -81,8 +86,8 @@ def draw(
                 denoiser,
                 args.sampler,
                 sigmas,
-                noise_seed=args.noise_seed,
-                indices=range(part.start, part.stop),
+                noise_seed=noise_seed,
+                indices=indices,
                 shape=(meta["channels"], size, size),
                 device=device,
                 progress=advance,
@@ -98,6 +103,7 @@ def main() -> None:
         import torch
 
         from depthbias.diffusion.checkpoints import load_model
+        from depthbias.measures.samples import noise_of
         from depthbias.system.compute import choose_device, matmul_precision
         from depthbias.system.usage import Meter
 
@@ -113,8 +119,7 @@ def main() -> None:
         record = meter.record(matmul_precision(device))
     samples: dict[str, np.ndarray | str] = {
         "images": images,
-        "indices": np.arange(args.count),
-        "noise_seed": np.array(args.noise_seed),
+        "noise": noise_of(args.noise_seeds, args.count),
         "run": as_json(args.run),
     }
     write_npz(args.output, samples)

@@ -28,6 +28,7 @@ COLUMNS = [
     "lower",
     "upper",
     "n",
+    "runs",
 ]
 KEYS = COLUMNS[: COLUMNS.index("value")]
 

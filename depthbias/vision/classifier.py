@@ -133,12 +133,6 @@ def classify(model: Classifier, images: np.ndarray, batch_size: int = 500) -> np
     return torch.cat(parts).softmax(dim=1).numpy()
 
 
-def confusion_counts(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
-    """int [K, K]: images classified i among those of true class j; predicted, true int [N]."""
-    flat = np.bincount(predicted * classes + true, minlength=classes**2)
-    return flat.reshape(classes, classes)
-
-
 def check_accuracy(confusion: np.ndarray, classes: Sequence[str], threshold: float) -> float:
     """Balanced accuracy: the mean over classes of the share classified right.
 

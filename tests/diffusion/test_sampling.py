@@ -352,14 +352,16 @@ def run_script(folder, **changes):
         "sampler": "ddim",
         "steps": 4,
         "count": 10,
-        "noise-seed": 5,
+        "noise-seeds": [5],
         "batch-size": 4,
         "threads": 1,
         "run": json.dumps(RUN),
         "output": folder / "samples.npz",
         "usage": folder / "samples-usage.json",
     } | changes
-    arguments = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
+    arguments = []
+    for key, value in flags.items():
+        arguments += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
     before, sys.argv = sys.argv, [str(SCRIPT), *arguments]
     try:
         runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -391,9 +393,8 @@ def save(module, folder, **meta):
 def test_script_writes_the_archive(folder, architecture):
     found = run_script(folder)
     assert found["images"].shape == (10, 8, 8, 1)
-    assert found["indices"].tolist() == list(range(10))
-    assert found["indices"].dtype == np.int64
-    assert int(found["noise_seed"]) == 5
+    assert found["noise"].tolist() == [[5, index] for index in range(10)]
+    assert found["noise"].dtype == np.int64
     assert json.loads(str(found["run"])) == RUN
     assert json.loads((folder / "samples-usage.json").read_text())["run"] == RUN
     more = run_script(folder, count=12, output=folder / "more.npz")
@@ -402,6 +403,14 @@ def test_script_writes_the_archive(folder, architecture):
     before = (folder / "samples.npz").read_bytes()
     run_script(folder)
     assert (folder / "samples.npz").read_bytes() == before
+
+
+def test_every_noise_seed_gives_its_images(folder, architecture):
+    both = run_script(folder, count=3, **{"noise-seeds": [5, 2]})
+    assert both["noise"].tolist() == [[5, 0], [5, 1], [5, 2], [2, 0], [2, 1], [2, 2]]
+    for place, seed in enumerate((5, 2)):
+        alone = run_script(folder, count=3, **{"noise-seeds": [seed]})
+        assert np.array_equal(both["images"][3 * place : 3 * place + 3], alone["images"])
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "dpmpp", "heun"])
@@ -428,7 +437,7 @@ def test_script_names_what_is_wrong(folder, architecture, capsys):
         run_script(folder)
     with pytest.raises(SystemExit, match="--run: the run is not described"):
         run_script(folder, run="{")
-    for flag, wrong in [("count", 0), ("noise-seed", -1), ("sampler", "plms")]:
+    for flag, wrong in [("count", 0), ("noise-seeds", -1), ("sampler", "plms")]:
         with pytest.raises(SystemExit) as stopped:
             run_script(folder, **{flag: wrong})
         assert stopped.value.code == 2

@@ -239,7 +239,17 @@ def shell_words():
 
 # Numbers, names from a fixed list, and blocks quoted by flags(): config.py lets nothing else in.
 PLAIN = {
-    *("width", "heldout", "seed", "size", "steps", "images", "noise_seed", "batch_size"),
+    *(
+        "width",
+        "heldout",
+        "seed",
+        "size",
+        "steps",
+        "images",
+        "noise_seed",
+        "noise_seeds",
+        "batch_size",
+    ),
     *("levels", "pairs", "noisy_images", "samples", "trajectories", "decidable", "channels", "k"),
     *("seen", "sampler", "embeddings", "embedding", "backbone", "disjoint"),
     *("data", "training", "classifier", "bias"),

@@ -23,11 +23,11 @@ rule sample:
         sampler=lambda w: w.sampler.split("-")[0],
         steps=lambda w: w.sampler.split("-")[1],
         images=lambda w: study_of(w).sampling.images,
-        noise_seed=lambda w: study_of(w).sampling.noise_seed,
+        noise_seeds=lambda w: study_of(w).sampling.noise_seeds,
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
         'python "$DEPTHBIAS/scripts/sample.py" --model {input.model:q} --meta {input.meta:q} --sampler {params.sampler}'
-        " --steps {params.steps} --count {params.images} --noise-seed {params.noise_seed}"
+        " --steps {params.steps} --count {params.images} --noise-seeds {params.noise_seeds}"
         " --batch-size {params.batch_size} --threads {threads} --run {params.run:q} --output {output.samples:q}"
         " --usage {output.usage:q} &> {log:q}"

@@ -28,7 +28,7 @@ rule measure_structure:
         samples=lambda w: study_of(w).structure.samples,
         seed=lambda w: study_of(w).structure.seed,
         trajectories=lambda w: study_of(w).structure.trajectories,
-        noise_seed=lambda w: study_of(w).sampling.noise_seed,
+        noise_seed=lambda w: study_of(w).sampling.noise_seeds[0],
         batch_size=lambda w: study_of(w).sampling.batch_size,
         run=lambda w: json.dumps(dict(w.items())),
     shell:
