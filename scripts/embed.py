@@ -1,7 +1,6 @@
 """Embed the samples of one run: vectors for neighbours, summed distances for diversity."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from depthbias.measures.embedding_files import write_embedded
 from depthbias.measures.samples import join, read_classes, read_samples
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
@@ -34,17 +33,12 @@ def main() -> None:
     samples = join(read_samples(args.samples), read_classes(args.classes))
     images, labels, classes = samples.images, samples.labels, np.array(samples.classes)
     check_writable(args.output)
-    with lease() as leased:
-        import torch
-
-        from depthbias.system.compute import exact_device
+    with computing(args.threads, exact=True) as device:
         from depthbias.vision.classifier import load_classifier
         from depthbias.vision.embedder import Embedder
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
         classifier = load_classifier(args.model, args.meta)
-        embedder = Embedder(args.embeddings, args.backbone, classifier, exact_device())
+        embedder = Embedder(args.embeddings, args.backbone, classifier, device)
         with Progress(len(images), "embedding") as progress:
             vectors = embedder.vectors(images, np.arange(len(images)), progress.update)
         sums = embedder.sums(images, labels, len(classes))

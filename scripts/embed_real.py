@@ -1,7 +1,6 @@
 """Embed the real images of a study: vectors of all, summed distances of the held-out ones."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from depthbias.data.splits import PARTS, read_split
 from depthbias.measures.embedding_files import write_embedded
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, map_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
@@ -35,17 +34,12 @@ def main() -> None:
     heldout = ~np.isin(rows, np.concatenate(split.pool))
     images = map_npz(args.images, "images")
     check_writable(args.output)
-    with lease() as leased:
-        import torch
-
-        from depthbias.system.compute import exact_device
+    with computing(args.threads, exact=True) as device:
         from depthbias.vision.classifier import load_classifier
         from depthbias.vision.embedder import Embedder
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
         classifier = load_classifier(args.model, args.meta)
-        embedder = Embedder(args.embeddings, args.backbone, classifier, exact_device())
+        embedder = Embedder(args.embeddings, args.backbone, classifier, device)
         with Progress(len(rows), "embedding real images") as progress:
             vectors = embedder.vectors(images, rows, progress.update)
         sums = embedder.sums(images[rows[heldout]], labels[heldout], len(split.classes))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pandas as pd
 from depthbias.estimates.tidy import write_rows
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, replacing, write_json
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 PAIRS = 8  # nearest pairs of every run that are kept for the figure
@@ -51,18 +50,13 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     args = parse()
     check_writable(args.output, args.pairs, args.about)
-    with lease() as leased:
-        import torch
-
+    with computing(args.threads, exact=True) as device:
         from depthbias.estimates.measurements import Measured, rows_of
         from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
         from depthbias.measures.neighbor_sets import NeighborData
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
         files = args.subsets, args.samples, args.embedded
         study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         options = NeighborSettings(sorted(args.k), args.copies, device)
         measured: list[Measured] = []
         pairs: list[dict[str, Any]] = []

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from depthbias.estimates.runs import as_json, read_run
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.measures.structure import Measurements
 
 
@@ -60,22 +60,25 @@ def parse() -> argparse.Namespace:
 
 
 def sample(
-    args: argparse.Namespace, denoiser: "UNetDenoiser", compared: "Measurements", images: "Tensor"
+    args: argparse.Namespace,
+    denoiser: "NetworkDenoiser",
+    compared: "Measurements",
+    images: "Tensor",
 ) -> "dict[str, np.ndarray]":
     """The trajectories of the four denoisers as arrays, first axis the denoiser."""
     import numpy as np
 
     from depthbias.data.pixels import to_uint8
     from depthbias.diffusion.denoiser import Denoiser
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.noise import initial_noise
     from depthbias.diffusion.trajectories import follow
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
 
     if compared.gaussian.note:
         print(compared.gaussian.note, file=sys.stderr, flush=True)
     denoisers: dict[str, Denoiser] = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
-        "architecture": UNetDenoiser(
+        "architecture": NetworkDenoiser(
             denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
         ),
         "linear": compared.linear,
@@ -99,18 +102,13 @@ def sample(
 def main() -> None:
     args = parse()
     check_writable(args.output, args.trajectories)
-    with lease() as leased:
+    with computing(args.threads, exact=True) as device:
         import numpy as np
-        import torch
 
         from depthbias.diffusion.loading import load_denoiser, load_training_images
         from depthbias.diffusion.schedules import edm_sigmas
         from depthbias.measures.structure import Effort, measure
-        from depthbias.system.compute import measuring_device
 
-        print(leased, file=sys.stderr, flush=True)
-        torch.set_num_threads(args.threads)
-        device = measuring_device()
         denoiser, meta = load_denoiser(args.model, args.meta, device)
         images = load_training_images(args.images, args.subset, meta, device)
         sigmas = edm_sigmas(args.levels).tolist()

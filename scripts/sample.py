@@ -1,7 +1,6 @@
 """Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.estimates.runs import as_json, keys_of, read_run
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -53,15 +52,15 @@ def draw(
     """uint8 [count, S, S, C]."""
     import numpy as np
 
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
     from depthbias.system.compute import fast_layout
 
     size = meta["size"]
     model.to(device=device, memory_format=fast_layout(size, device))
     try:
-        denoiser = UNetDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+        denoiser = NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
         sigmas = noise_levels(meta["objective"], args.steps)
     except (KeyError, ValueError) as error:
         raise UserError(
@@ -93,17 +92,13 @@ def draw(
 def main() -> None:
     args = parse()
     check_writable(args.output, args.usage)
-    with lease() as leased:
+    with computing(args.threads) as device:
         import numpy as np
-        import torch
 
         from depthbias.diffusion.checkpoints import load_model
-        from depthbias.system.compute import choose_device, matmul_precision
+        from depthbias.system.compute import matmul_precision
         from depthbias.system.usage import Meter
 
-        print(leased, file=sys.stderr, flush=True)
-        torch.set_num_threads(args.threads)
-        device = choose_device()
         meter = Meter(device)
         model, meta = load_model(args.model, args.meta)
         try:

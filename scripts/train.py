@@ -10,7 +10,7 @@ from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import keys_of, read_run
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
@@ -55,22 +55,20 @@ def main() -> None:
     get_architecture(args.run.architecture).check(images.shape[1], args.width)
     kept = [args.kept_snapshots] if args.kept_snapshots else []
     check_writable(args.model, args.meta, args.log, args.usage, *kept)
-    with lease() as leased:
+    with computing(args.threads) as device:
         import torch
 
         from depthbias.diffusion.checkpoints import describe, save_model
         from depthbias.diffusion.interruptions import catch_signals, train_to_the_end
         from depthbias.diffusion.resume_points import identify, point_path, remove_points
         from depthbias.diffusion.trainer import Trainer, TrainingOptions, write_log
-        from depthbias.system.compute import choose_device, choose_precision
+        from depthbias.system.compute import choose_precision
         from depthbias.system.tensors import write_tensors
         from depthbias.system.usage import Meter
 
         caught = catch_signals()
-        torch.set_num_threads(args.threads)
-        device = choose_device()
         precision = choose_precision(args.precision, device)
-        print(f"{leased}; {precision.name}: {precision.reason}", file=sys.stderr, flush=True)
+        print(f"{precision.name}: {precision.reason}", file=sys.stderr, flush=True)
         chosen = vars(args) | {"architecture": args.run.architecture, "seed": int(args.run.seed)}
         options = TrainingOptions(**{f.name: chosen[f.name] for f in fields(TrainingOptions)})
         meter = Meter(device)

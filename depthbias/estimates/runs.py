@@ -10,7 +10,6 @@ from depthbias.diffusion.architectures import SERIES, get_architecture
 from depthbias.system.errors import UserError, lacking
 
 ALL = "all"  # the ratio, architecture or seed of what is over all of them
-ALL_SEEDS = ALL
 REAL = "real"  # the architecture of rows about held-out images
 TRAIN = "train"  # the architecture of rows about training images
 

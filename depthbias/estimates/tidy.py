@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL, TRAIN
+from depthbias.estimates.runs import ALL, REAL, TRAIN
 from depthbias.system.errors import UserError, explain
 from depthbias.system.files import replacing
 
@@ -118,12 +118,12 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows over all seeds."""
-    return rows[rows["seed"] == ALL_SEEDS]
+    return rows[rows["seed"] == ALL]
 
 
 def single_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about one seed: neither over seeds nor about a pair of them."""
-    return rows[~rows["seed"].isin(["", ALL_SEEDS]) & ~rows["seed"].str.contains("~")]
+    return rows[~rows["seed"].isin(["", ALL]) & ~rows["seed"].str.contains("~")]
 
 
 def main_sampler(rows: pd.DataFrame) -> pd.DataFrame:

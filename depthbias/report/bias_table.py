@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from depthbias.diffusion.architectures import ARCHITECTURES, SERIES
-from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.estimates.runs import ALL, REAL, ordered_architectures
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
@@ -29,7 +29,7 @@ def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
     Rows whose `source` is "published" hold the published values, where the study was published.
     """
     rows = summary[summary["metric"].isin(METRICS)]
-    rows = rows[(rows["seed"] == ALL_SEEDS) | (rows["architecture"] == REAL)]
+    rows = rows[(rows["seed"] == ALL) | (rows["architecture"] == REAL)]
     names = ordered_architectures(rows["architecture"])
     trained = summary[(summary["metric"] == "share_train") & (summary["architecture"] != REAL)]
     trained = trained.groupby(["ratio", "class"])["value"].mean()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from depthbias.diffusion.architectures import SERIES
-from depthbias.estimates.runs import ALL_SEEDS, ordered_architectures
+from depthbias.estimates.runs import ALL, ordered_architectures
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
@@ -33,7 +33,7 @@ def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
     An estimate NAME has the columns NAME, NAME_lower, NAME_upper and NAME_n; shares are fractions.
     Rows whose `source` is "published" hold the published values, where the study was published.
     """
-    rows = summary[summary["seed"] == ALL_SEEDS]
+    rows = summary[summary["seed"] == ALL]
     columns = [*_diversity(rows, about), *_nearest(rows, about), *_copies(rows, about)]
     lines = []
     for ratio, sampler in _settings(rows, columns):
@@ -52,7 +52,7 @@ def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
 
 def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     """The same as tables to read, then trends over depth, reproducibility and the embeddings."""
-    rows = summary[summary["seed"] == ALL_SEEDS]
+    rows = summary[summary["seed"] == ALL]
     nearest = _nearest(rows, about)
     note = f"Mean over images of the similarity to the k-th nearest training image, {INTERVAL}. "
     note += "cos: cosine similarity; L2: distance, of pixels of 0 to 255 at the study's size. "
