@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, rules
 
 from depthbias.system.errors import UserError
 from depthbias.system.gpu_lease import ALLOCATIONS, ON_NODE, driver_version, lease, parse_listing
@@ -187,11 +187,8 @@ def test_rules_that_lease_are_those_that_count_as_gpu_jobs():
     leasing = {
         p.stem for p in (ROOT / "scripts").glob("*.py") if "with computing(" in p.read_text()
     }
-    counted = set()
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            if re.search(r"^ +gpu=1,$", rule, flags=re.MULTILINE):
-                counted.add(rule.split(":")[0])
+    found = rules("digits", "sweeps_mnist-sweep")
+    counted = {name for name, text in found.items() if "gpu=1" in text}
     assert leasing == counted and {"train", "sample"} <= counted
 
 
