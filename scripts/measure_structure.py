@@ -3,12 +3,12 @@
 Then sample it, its linear map, the Gaussian and the multi-delta from the same noise.
 """
 
-import argparse
 import sys
-from pathlib import Path
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from depthbias.estimates.runs import as_json, read_run
+from depthbias.estimates.runs import RUN, as_json
+from depthbias.system.arguments import IMAGES, MODEL, THREADS, file, flag, parser, positive
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_npz
 from depthbias.system.gpu_lease import computing
@@ -22,45 +22,33 @@ if TYPE_CHECKING:
     from depthbias.measures.structure import Measurements
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="weights (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--images", type=Path, required=True, help="prepared images (.npz)")
-    add("--subset", type=Path, required=True, help="the rows it was trained on (.json)")
-    add("--levels", type=positive, required=True, help="noise levels, from 80 down to 0.002")
-    add("--pairs", type=positive, required=True, help="image pairs of the linearity score")
-    add("--noisy-images", type=positive, required=True, help="of the score errors")
-    add("--samples", type=positive, required=True, help="noisy images a linear map is fitted to")
-    add("--seed", type=int, required=True, help="of images and noise, 0 or more")
-    add("--count", type=positive, required=True, help="images to sample, by Heun's method")
-    add("--noise-seed", type=int, required=True, help="of the noise they start from, 0 or more")
-    add("--batch-size", type=positive, required=True)
-    add("--threads", type=positive, default=1, help="CPU threads")
-    add(
-        "--run",
-        required=True,
-        help='JSON {"study", "ratio", "architecture", "seed"}',
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        *MODEL,
+        IMAGES,
+        file("--subset", "the rows it was trained on (.json)"),
+        flag("--levels", "noise levels, from 80 down to 0.002", positive),
+        flag("--pairs", "image pairs of the linearity score", positive),
+        flag("--noisy-images", "of the score errors", positive),
+        flag("--samples", "noisy images a linear map is fitted to", positive),
+        flag("--seed", "of images and noise, 0 or more", int),
+        flag("--count", "images to sample, by Heun's method", positive),
+        flag("--noise-seed", "of the noise they start from, 0 or more", int),
+        flag("--batch-size", kind=positive),
+        THREADS,
+        RUN,
+        file("--output", "measurements by name, [levels, n] each (.npz)"),
+        file("--trajectories", "states, denoised, images of each (.npz)"),
     )
-    add("--output", type=Path, required=True, help="measurements by name, [levels, n] each (.npz)")
-    add("--trajectories", type=Path, required=True, help="states, denoised, images of each (.npz)")
-    args = parser.parse_args()
+    args = given.parse_args()
     if min(args.seed, args.noise_seed) < 0:
-        parser.error("--seed and --noise-seed must be 0 or more")
-    args.run = read_run("--run", args.run)
+        given.error("--seed and --noise-seed must be 0 or more")
     return args
 
 
 def sample(
-    args: argparse.Namespace,
+    args: Namespace,
     denoiser: "NetworkDenoiser",
     compared: "Measurements",
     images: "Tensor",

@@ -1,11 +1,11 @@
 """Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
 
-import argparse
-from pathlib import Path
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
-from depthbias.estimates.runs import as_json, keys_of, read_run
+from depthbias.estimates.runs import RUN, as_json, keys_of
+from depthbias.system.arguments import MODEL, THREADS, file, flag, parser, positive
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import computing
@@ -16,39 +16,27 @@ if TYPE_CHECKING:
     import torch
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="weights (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--sampler", choices=SAMPLERS, required=True)
-    add(
-        "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        *MODEL,
+        flag("--sampler", choices=SAMPLERS),
+        flag("--steps", "noise levels; heun needs two passes for each", positive),
+        flag("--count", "number of images", positive),
+        flag("--noise-seed", "0 or more", int),
+        flag("--batch-size", kind=positive),
+        THREADS,
+        RUN,
+        file("--output", "images, indices, noise_seed, run (.npz)"),
+        file("--usage", "what it took, to write (.json)"),
     )
-    add("--count", type=positive, required=True, help="number of images")
-    add("--noise-seed", type=int, required=True, help="0 or more")
-    add("--batch-size", type=positive, required=True)
-    add("--threads", type=positive, default=1, help="CPU threads")
-    add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
-    add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
-    add("--usage", type=Path, required=True, help="what it took, to write (.json)")
-    args = parser.parse_args()
+    args = given.parse_args()
     if args.noise_seed < 0:
-        parser.error("--noise-seed must be 0 or more")
-    args.run = read_run("--run", args.run)
+        given.error("--noise-seed must be 0 or more")
     return args
 
 
-def draw(
-    args: argparse.Namespace, model: Any, meta: dict[str, Any], device: "torch.device"
-) -> "np.ndarray":
+def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
     """uint8 [count, S, S, C]."""
     import numpy as np
 

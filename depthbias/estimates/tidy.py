@@ -12,7 +12,7 @@ import pandas as pd
 
 from depthbias.estimates.runs import ALL, REAL, TRAIN
 from depthbias.system.errors import UserError, explain
-from depthbias.system.files import replacing
+from depthbias.system.files import write_csv
 
 COLUMNS = [
     "study",
@@ -43,8 +43,7 @@ def tidy(rows: Iterable[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
 
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
     """Write tidy rows as CSV, atomically; floats with 10 significant digits."""
-    with replacing(path) as temporary:
-        tidy(rows).to_csv(temporary, index=False, float_format="%.10g")
+    write_csv(path, tidy(rows))
 
 
 def read_rows(path: str | Path) -> pd.DataFrame:
