@@ -1,16 +1,15 @@
 """Sample images from a trained model; they start from the same noises, whatever the model."""
 
-import argparse
-import sys
+from argparse import Namespace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
-from depthbias.estimates.runs import as_json, keys_of, read_run
+from depthbias.estimates.runs import RUN, as_json, keys_of
+from depthbias.system.arguments import MODEL, THREADS, file, flag, parser, positive
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,51 +17,39 @@ if TYPE_CHECKING:
     import torch
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="weights (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--sampler", choices=SAMPLERS, required=True)
-    add(
-        "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        *MODEL,
+        flag("--sampler", choices=SAMPLERS),
+        flag("--steps", "noise levels; heun needs two passes for each", positive),
+        flag("--count", "images of each noise seed", positive),
+        flag("--noise-seeds", "0 or more, each once", int, nargs="+"),
+        flag("--batch-size", kind=positive),
+        THREADS,
+        RUN,
+        file("--output", "images, noise, run (.npz)"),
+        file("--usage", "what it took, to write (.json)"),
     )
-    add("--count", type=positive, required=True, help="images of each noise seed")
-    add("--noise-seeds", type=int, nargs="+", required=True, help="0 or more, each once")
-    add("--batch-size", type=positive, required=True)
-    add("--threads", type=positive, default=1, help="CPU threads")
-    add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
-    add("--output", type=Path, required=True, help="images, noise, run (.npz)")
-    add("--usage", type=Path, required=True, help="what it took, to write (.json)")
-    args = parser.parse_args()
+    args = given.parse_args()
     if min(args.noise_seeds) < 0 or len(set(args.noise_seeds)) < len(args.noise_seeds):
-        parser.error("--noise-seeds must be 0 or more, each once")
-    args.run = read_run("--run", args.run)
+        given.error("--noise-seeds must be 0 or more, each once")
     return args
 
 
-def draw(
-    args: argparse.Namespace, model: Any, meta: dict[str, Any], device: "torch.device"
-) -> "np.ndarray":
+def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
     """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
     from depthbias.system.compute import fast_layout
 
     size = meta["size"]
     model.to(device=device, memory_format=fast_layout(size, device))
     try:
-        denoiser = UNetDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+        denoiser = NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
         sigmas = noise_levels(meta["objective"], args.steps)
     except (KeyError, ValueError) as error:
         raise UserError(
@@ -98,18 +85,14 @@ def draw(
 def main() -> None:
     args = parse()
     check_writable(args.output, args.usage)
-    with lease() as leased:
+    with computing(args.threads) as device:
         import numpy as np
-        import torch
 
         from depthbias.diffusion.checkpoints import load_model
         from depthbias.measures.samples import noise_of
-        from depthbias.system.compute import choose_device, matmul_precision
+        from depthbias.system.compute import matmul_precision
         from depthbias.system.usage import Meter
 
-        print(leased, file=sys.stderr, flush=True)
-        torch.set_num_threads(args.threads)
-        device = choose_device()
         meter = Meter(device)
         model, meta = load_model(args.model, args.meta)
         try:

@@ -37,7 +37,7 @@ class RunTrajectories:
     images: dict[str, np.ndarray]
 
 
-def read_one(path: Path) -> RunTrajectories:
+def _read(path: Path) -> RunTrajectories:
     """The trajectories of one run; UserError for a damaged file."""
     run, names, noise, sigmas, denoised, images = read_npz(
         path, "run", "names", "noise", "sigmas", "denoised", "images"
@@ -67,7 +67,7 @@ def read_trajectories(paths: Sequence[Path]) -> list[RunTrajectories]:
     """The runs in reading order of their architectures; UserError unless they differ only there."""
     found: dict[str, RunTrajectories] = {}
     for path in paths:
-        item = read_one(path)
+        item = _read(path)
         first = next(iter(found.values()), item)
         same = item.run._replace(architecture=first.run.architecture) == first.run
         levels = np.array_equal(item.sigmas, first.sigmas)

@@ -69,7 +69,7 @@ def train_classifier(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     report: Callable[[int], None] = lambda seen: None,
 ) -> Classifier:
     """Train on equal numbers of images of every class; `report` is told the images seen.

@@ -22,11 +22,11 @@ from diffusers.schedulers import scheduling_ddpm
 
 from depthbias.diffusion import sampler_names
 from depthbias.diffusion.checkpoints import save_model
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.noise import ImageNoise, initial_noise
 from depthbias.diffusion.samplers import SAMPLERS, sample
 from depthbias.diffusion.schedules import edm_sigmas, noise_levels, trailing_timesteps
 from depthbias.diffusion.unet import build_unet
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sample.py"
 SHAPE = (1, 8, 8)
@@ -135,7 +135,7 @@ def with_diffusers(scheduler, architecture, x, steps, **options):
 
 
 def with_ours(sampler, architecture, x, steps, objective="ddpm", clip=False, noise=None):
-    denoiser = UNetDenoiser(architecture, objective, sigma_data=0.5, clip=clip)
+    denoiser = NetworkDenoiser(architecture, objective, sigma_data=0.5, clip=clip)
     with torch.inference_mode():
         return last(SAMPLERS[sampler](denoiser, x, noise_levels(objective, steps), noise))
 
@@ -292,7 +292,7 @@ def test_samplers_yield_every_step():
 
 def draw(architecture, sampler, indices, clip=True):
     return sample(
-        UNetDenoiser(architecture, "ddpm", clip=clip),
+        NetworkDenoiser(architecture, "ddpm", clip=clip),
         sampler,
         noise_levels("ddpm", 8),
         noise_seed=5,

@@ -580,7 +580,7 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
 
 def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tables = ["--output-csv", "t.csv", "--output-md", "t.md"]
+    tables = ["--output-csv", "t.csv", "--output-md", "t.md", "--output-html", "t.html"]
     sizes = ["--channels", 1, "--size", 32, "--width", 0.5]
     sizes += ["--study", "digits", "--rows", "parameters.csv"]
     run_script(monkeypatch, "write_architectures", "--architectures", *PUBLISHED, *sizes, *tables)
