@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from coverage_study import coverage_of_run, coverage_of_trend, coverage_over_seeds
+from coverage_study import (
+    coverage_of_control,
+    coverage_of_design,
+    coverage_of_run,
+    coverage_of_trend,
+    coverage_over_seeds,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
@@ -256,6 +262,20 @@ def test_coverage_of_the_trend():
     """As above; the cluster-robust interval as statsmodels makes it covers 84 %."""
     found = coverage_of_trend((2, 3, 4), 3, 0.3, False, 300)
     assert found["shipped"] > 0.91 > found["cluster-robust"]
+
+
+@pytest.mark.parametrize(("correlation", "spread"), [(0, 0.1), (0.9, 0.02), (0.9, 0.3)])
+def test_coverage_where_models_start_from_the_same_noise(correlation, spread):
+    """Nominal 95 %, within 3 standard errors of 400 replicates (1.1 %)."""
+    found = coverage_of_design(5, (0.1, 0.4), 500, spread, correlation, 400)
+    assert min(found.values()) > 0.917, found
+    assert max(found.values()) < 1, found
+
+
+def test_coverage_of_the_control():
+    """At least 95 % within 3 standard errors: few errors on few images make wide intervals."""
+    assert coverage_of_control((9, 1), 0.01, 500, 500, 300) > 0.912
+    assert coverage_of_control((6, 4), 0.03, 500, 500, 300) > 0.912
 
 
 # Amplification
