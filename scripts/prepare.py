@@ -6,7 +6,7 @@ from pathlib import Path
 
 from depthbias.data.dataset import write_data_set
 from depthbias.data.registry import DATA_SETS, key_problem, load_data_set
-from depthbias.system.arguments import file, flag, parser, positive
+from depthbias.system.arguments import file, flag, parser, positive, switch
 from depthbias.system.errors import command
 from depthbias.system.progress import Progress
 
@@ -19,11 +19,12 @@ def parse() -> Namespace:
         flag("--channels", "1 grey, 3 RGB", int, choices=[1, 3]),
         flag("--raw", "folder of the files as downloaded", default=""),
         flag("--labels", "label table (CSV: file, label) of a folder", default=""),
+        switch("--by-person", "tell who is in each image"),
         flag("--workers", "processes that decode images", positive, default=1),
         file("--output", "prepared images to write (.npz)"),
     )
     args = given.parse_args()
-    if problem := key_problem(args.dataset, args.raw, args.labels):
+    if problem := key_problem(args.dataset, args.raw, args.labels, args.by_person):
         given.error(f"--{problem}")
     return args
 
@@ -33,8 +34,15 @@ def main() -> None:
     folders = [Path(args.raw)]
     if shared := os.environ.get("DEPTHBIAS_DATA"):
         folders += [Path(shared) / args.dataset, Path(shared)]
-    shape = {"size": args.size, "channels": args.channels}
-    data = load_data_set(args.dataset, folders, Path(args.labels), workers=args.workers, **shape)
+    data = load_data_set(
+        args.dataset,
+        folders,
+        Path(args.labels),
+        size=args.size,
+        channels=args.channels,
+        workers=args.workers,
+        by_person=args.by_person,
+    )
     with Progress(len(data.source), f"prepare {args.dataset}") as progress:
         write_data_set(args.output, data, progress.update)
 

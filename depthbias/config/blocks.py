@@ -67,11 +67,14 @@ class Data(Block):
         ge=4,
         description="real images a class kept from training: half calibrate, half are the control",
     )
+    by_person: bool = Field(
+        default=False, description="celeba: nobody is in training and in held-out images"
+    )
     seed: NonNegativeInt = Field(default=0, description="draws the held-out images")
 
     @model_validator(mode="after")
     def _names_its_files(self) -> "Data":
-        if problem := key_problem(self.dataset, self.raw, self.labels):
+        if problem := key_problem(self.dataset, self.raw, self.labels, self.by_person):
             raise ValueError(problem)
         return self
 

@@ -62,9 +62,9 @@ ERRORS = (
 )
 WEIGHTS = (
     Measure("weight_nmse", None, "weights", "|W - W_G|² / |W_G|²", True),
-    Measure("alignment", 1, "1st singular vector", "|cosine|", False),
-    Measure("alignment", 3, "3rd singular vector", "|cosine|", False),
-    Measure("alignment", 10, "10th singular vector", "|cosine|", False),
+    Measure("alignment", 1, "leading direction", "cosine", False),
+    Measure("alignment", 3, "3 leading directions", "cosine (rms)", False),
+    Measure("alignment", 10, "10 leading directions", "cosine (rms)", False),
 )
 AGAINST_DEPTH = (
     Measure("linearity_centred", 45, "", "centred linearity\n(|cosine|)", False),
