@@ -1,33 +1,16 @@
 """Measure how often two models of a study make the same image of the same noise."""
 
-import argparse
-import json
-from pathlib import Path
-
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
 from depthbias.measures.embedding_files import check_alike, read_embedded
 from depthbias.measures.reproducibility import reproducibility
+from depthbias.system.arguments import COPIES, STUDY, TABLE, arguments, files
 from depthbias.system.errors import command
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--embedded", type=Path, nargs="+", required=True, help="embedded samples (.npz)")
-    add(
-        "--copies",
-        type=json.loads,
-        required=True,
-        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}',
-    )
-    add("--study", required=True, help="name of the study, for the table")
-    add("--output", type=Path, required=True, help="table to write (.csv)")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse()
+    embedded = files("--embedded", "embedded samples (.npz)")
+    args = arguments(__doc__, embedded, COPIES, STUDY, TABLE)
     runs = [read_embedded(path, args.study) for path in args.embedded]
     check_alike(runs[0], runs)
     measured = [
