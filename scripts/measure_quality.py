@@ -1,59 +1,84 @@
 """Measure how like held-out real images the images of every model are."""
 
-import argparse
-import sys
-from pathlib import Path
+from argparse import Namespace
 
 from depthbias.estimates.tidy import write_rows
+from depthbias.measures.manifolds import write_manifold
+from depthbias.system.arguments import (
+    IMAGES,
+    STUDY,
+    SUBSETS,
+    TABLE,
+    THREADS,
+    file,
+    files,
+    flag,
+    parser,
+    positive,
+)
 from depthbias.system.errors import command
-from depthbias.system.files import check_writable
-from depthbias.system.gpu_lease import lease
+from depthbias.system.files import check_writable, write_json
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--images", type=Path, required=True, help="prepared images (.npz)")
-    add("--real", type=Path, required=True, help="embedded real images (.npz)")
-    add("--subsets", type=Path, nargs="+", required=True, help="training subsets (.json)")
-    add("--samples", type=Path, nargs="+", required=True, help="generated images (.npz)")
-    add("--embedded", type=Path, nargs="+", required=True, help="the same, embedded (.npz)")
-    add("--embeddings", nargs="+", required=True, help="names, like: pixels classifier")
-    add("--k", type=int, nargs="+", required=True, help="neighbours balls reach to, like: 3 5 10")
-    add("--study", required=True, help="name of the study, for the table")
-    add("--threads", type=int, default=1, help="CPU threads")
-    add("--output", type=Path, required=True, help="table to write (.csv)")
-    args = parser.parse_args()
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        IMAGES,
+        file("--real", "embedded real images (.npz)"),
+        SUBSETS,
+        files("--samples", "generated images (.npz)"),
+        files("--embedded", "the same, embedded (.npz)"),
+        flag("--embeddings", "names, like: pixels classifier", nargs="+"),
+        flag("--k", "neighbours that balls reach to, like: 3 5 10", positive, nargs="+"),
+        flag("--manifold-embedding", "the one that says which images lie on the manifold"),
+        flag("--manifold-k", "the neighbour that says so", positive),
+        STUDY,
+        THREADS,
+        TABLE,
+        file("--manifold", "which images lie on the manifold, to write (.npz)"),
+        file("--about", "what the manifold is, to write (.json)"),
+    )
+    args = given.parse_args()
     if len(args.samples) != len(args.embedded):
-        parser.error("--samples and --embedded must name the same runs in the same order")
-    if min(args.k) < 1:
-        parser.error("--k must be 1 or more")
+        given.error("--samples and --embedded must name the same runs in the same order")
+    if args.manifold_embedding not in args.embeddings or args.manifold_k not in args.k:
+        given.error("the manifold must be one of --embeddings and one of --k")
     return args
 
 
 def main() -> None:
     args = parse()
-    check_writable(args.output)
-    with lease() as leased:
-        import torch
-
-        from depthbias.estimates.measurements import Measured, rows_of
+    check_writable(args.output, args.manifold, args.about)
+    with computing(args.threads, exact=True) as device:
+        from depthbias.estimates.measurements import rows_of
         from depthbias.measures.neighbor_sets import NeighborData
-        from depthbias.measures.quality_rows import TRENDS, QualitySettings, measure
+        from depthbias.measures.quality_rows import (
+            TRENDS,
+            manifold_of,
+            of_heldout,
+            of_runs,
+            references,
+        )
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
-        files = args.subsets, args.samples, args.embedded
-        study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        measured: list[Measured] = []
-        with Progress(1 + len(study.runs), "quality", "sets of images") as progress:
-            for done, found in enumerate(measure(study, QualitySettings(sorted(args.k), device))):
-                measured += found
-                progress.update(done + 1)
+        inputs = args.subsets, args.samples, args.embedded
+        study = NeighborData(args.study, args.images, args.real, *inputs, args.embeddings)
+        real = references(study, sorted(args.k), device)
+        proportions = {subset.ratio: subset.proportions for subset in study.subsets}
+        measured = [m for each in real for m in of_heldout(each, args.study, proportions)]
+        found = []
+        with Progress(len(study.runs), "quality", "runs") as progress:
+            for quality in of_runs(study, real):
+                measured += quality.measured
+                found.append(quality)
+                progress.update(len(found))
     trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
     write_rows(args.output, rows_of(measured, trends))
+    manifold = manifold_of(study, real, found, args.manifold_embedding, args.manifold_k)
+    write_manifold(args.manifold, manifold)
+    described = study.real.about[args.manifold_embedding]
+    write_json(args.about, {args.manifold_embedding: described | {"k": args.manifold_k}})
 
 
 if __name__ == "__main__":

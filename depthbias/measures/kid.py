@@ -1,18 +1,19 @@
 """Kernel distance of generated from real images (KID: Bińkowski et al., arXiv 1801.01401).
 
 KID is the squared maximum mean discrepancy with the kernel k(x, y) = (x.y/d + 1)^3, estimated
-without bias: an image is never compared with itself. It needs sums of the kernel alone, as the
-means over pairs of `pair_means` need sums of distances.
+without bias: an image is never compared with itself. It is a sum of means over pairs, those of a
+generated and a real image negative, so it and its jackknife interval come from `pair_means`. The
+interval has the errors of generated and of real images. NaN where a group has no pair.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from depthbias.estimates.intervals import Estimate
-from depthbias.measures.nearest import Chosen, Vectors, blocks
+from depthbias.measures.nearest import Vectors, blocks
 from depthbias.measures.pair_means import weighted, weighted_values
 
 
@@ -92,12 +93,6 @@ class KernelReference:
     sums: np.ndarray
     device: torch.device
 
-    def of(self, rows: np.ndarray) -> "KernelReference":
-        """Some of the images, with the same scale."""
-        vectors, labels = Chosen(self.vectors, rows), self.labels[rows]
-        sums = own_sums(vectors, labels, self.classes, self.device)
-        return replace(self, vectors=vectors, labels=labels, sums=sums)
-
     def compare(self, vectors: Vectors, labels: np.ndarray) -> "KernelComparison":
         """Kernel sums of other images [N, D] of classes int [N] with these."""
         scaled = Scaled(vectors, self.origin, self.scale)
@@ -138,27 +133,22 @@ class KernelComparison:
     real: np.ndarray
 
     def of_all(self, shares: np.ndarray) -> tuple[Estimate, np.ndarray]:
-        """KID of all images from real ones mixed with these shares [C]; values as `kid`."""
+        """KID of all images from real ones mixed with these shares [C], none 0.
+
+        And what each image contributes to it, [N + M], of the generated and of the real images.
+        """
         classes = len(shares)
         own = self.sums[:, :classes].sum(axis=1, keepdims=True)
+        sums = np.hstack([own, self.sums[:, classes:]])
         groups = np.concatenate([np.zeros_like(self.generated), self.real + 1])
-        return kid(np.hstack([own, self.sums[:, classes:]]), groups, np.array([1, *-shares]))
+        signs = np.array([1, *-shares])
+        weights = np.outer(signs, signs)
+        return weighted(sums, groups, weights), weighted_values(sums, groups, weights)
 
-    def of_class(self, label: int) -> tuple[Estimate, np.ndarray]:
+    def of_class(self, label: int) -> Estimate:
         """KID of the generated images of a class from the real ones of that class."""
         own, real = (np.flatnonzero(labels == label) for labels in (self.generated, self.real))
         rows = np.concatenate([own, len(self.generated) + real])
         columns = [label, self.sums.shape[1] // 2 + label]
         groups = np.repeat([0, 1], [len(own), len(real)])
-        return kid(self.sums[np.ix_(rows, columns)], groups, np.array([1.0, -1.0]))
-
-
-def kid(sums: np.ndarray, groups: np.ndarray, shares: np.ndarray) -> tuple[Estimate, np.ndarray]:
-    """KID with its jackknife interval, and what each image contributes to it, [N].
-
-    sums: float64 [N, G], of the kernel of each image to the others of each group; groups: int [N];
-    shares: [G], of the groups in what is compared, those of real images negative, none 0. The
-    interval has the errors of generated and of real images. NaN where a group has no pair.
-    """
-    weights = np.outer(shares, shares)
-    return weighted(sums, groups, weights), weighted_values(sums, groups, weights)
+        return weighted(self.sums[np.ix_(rows, columns)], groups, np.array([[1, -1], [-1, 1]]))

@@ -1,6 +1,6 @@
 """Which generated images lie on the manifold of the real images of their class. Imports no torch.
 
-One archive a run, written by measure_manifold.py; this is its one reader.
+One archive a study, written by measure_quality.py; this is its one reader.
 """
 
 from dataclasses import dataclass
@@ -9,78 +9,67 @@ from pathlib import Path
 import numpy as np
 
 from depthbias.estimates.runs import Run, as_json, read_run
-from depthbias.measures.samples import noise_of
+from depthbias.measures.samples import is_noise
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_npz
 from depthbias.vision.embeddings import EMBEDDINGS
 
-MEMBERS = (
-    "run",
-    "noise_seed",
-    "indices",
-    "accepted",
-    "acceptance",
-    "k",
-    "embedding",
-    "classes",
-)
+MEMBERS = ("noise", "accepted", "acceptance", "heldout", "k", "embedding", "classes")
 
 
 @dataclass(frozen=True)
 class Manifold:
-    """The generated images of one run that are accepted as images of their class.
+    """The generated images of a study's runs [R] that are accepted as images of their class.
 
-    accepted: bool [N], whether image i, from noise (noise_seed, indices[i]), lies in a
-    k-nearest-neighbour ball of a held-out image of the class that the classifier gave it;
-    acceptance: float64 [C], the share of held-out images of each of `classes` that lie in a ball of
-    another one; embedding: what distances were measured in.
+    accepted: bool [R, N], whether image i of a run, from noise[i], lies in the ball of a held-out
+    image of the class that the classifier gave it; a ball reaches to the k-th nearest one in
+    `embedding`. acceptance: float64 [C], the share of the held-out images, int [C], of each of
+    `classes` that lie in a ball of another one.
     """
 
-    path: Path
-    run: Run
-    noise_seed: int
-    indices: np.ndarray
+    runs: tuple[Run, ...]
+    noise: np.ndarray
     accepted: np.ndarray
     acceptance: np.ndarray
+    heldout: np.ndarray
     k: int
     embedding: str
     classes: tuple[str, ...]
 
+    def of(self, run: Run) -> np.ndarray:
+        """Which images of a run are accepted, bool [N], in the order of `noise`."""
+        if run not in self.runs:
+            told = f"{run.ratio}, {run.architecture}, seed {run.seed}, {run.sampler}"
+            raise UserError(f"the manifold has no run {told}: measure the quality again")
+        return self.accepted[self.runs.index(run)]
 
-def write_manifold(manifold: Manifold) -> None:
-    """Write the archive at the path of the manifold."""
-    content = {name: getattr(manifold, name) for name in MEMBERS}
-    content["run"] = as_json(manifold.run)
-    write_npz(manifold.path, {name: np.asarray(value) for name, value in content.items()})
+
+def write_manifold(path: Path, manifold: Manifold) -> None:
+    """Write the archive of a study."""
+    runs = {"runs": np.array([as_json(run) for run in manifold.runs])}
+    write_npz(path, runs | {name: np.asarray(getattr(manifold, name)) for name in MEMBERS})
 
 
-def read_manifold(path: Path, study: str | None = None) -> Manifold:
-    """The archive of one run; UserError if it is damaged, or of another study."""
-    text, noise_seed, indices, accepted, *rest = read_npz(path, *MEMBERS)
-    acceptance, k, embedding, classes = rest
-    run = read_run(path, text, study)
-    images = accepted.dtype == bool and noise_of(noise_seed, indices, accepted.size)
-    shares = acceptance.dtype.kind == "f" and acceptance.shape == classes.shape
-    whole = shares and accepted.ndim == classes.ndim == 1 and classes.size > 0
+def read_manifold(path: Path, study: str) -> Manifold:
+    """The archive of a study; UserError if it is damaged, or of another study."""
+    told, noise, accepted, *rest = read_npz(path, "runs", *MEMBERS)
+    acceptance, heldout, k, embedding, classes = rest
+    runs = tuple(read_run(path, text, study) for text in np.atleast_1d(told))
+    images = accepted.dtype == bool and accepted.ndim == 2 and len(accepted) == len(set(runs))
+    shares = acceptance.dtype.kind == "f" and heldout.dtype.kind in "iu"
+    one_a_class = acceptance.shape == heldout.shape == classes.shape == (classes.size,)
     if not (
         images
-        and whole
-        and ((acceptance >= 0) & (acceptance <= 1)).all()
+        and is_noise(noise, accepted.shape[1])
+        and shares
+        and one_a_class
+        and classes.size > 0
+        and ((acceptance >= 0) & (acceptance <= 1) & (heldout >= 1)).all()
         and k.ndim == 0
         and k.dtype.kind in "iu"
         and k >= 1
         and str(embedding) in EMBEDDINGS
     ):
-        raise UserError(f"{path}: is damaged: measure the manifold again")
+        raise UserError(f"{path}: is damaged: measure the quality again")
     names = tuple(map(str, classes))
-    return Manifold(
-        path,
-        run,
-        int(noise_seed),
-        indices,
-        accepted,
-        acceptance,
-        int(k),
-        str(embedding),
-        names,
-    )
+    return Manifold(runs, noise, accepted, acceptance, heldout, int(k), str(embedding), names)

@@ -87,7 +87,7 @@ def weighted_values(sums: np.ndarray, labels: np.ndarray, weights: np.ndarray) -
     value, n, left_out = _jackknife(sums, labels, weights)
     values = np.full(n, np.nan)
     for rows, changed in left_out:
-        # The usual pseudo-values have the factor n - 1; classes of other sizes have other variances.
+        # Pseudo-values have the factor n - 1; classes of other sizes have other variances.
         factor = np.sqrt(n * (n - 1) * (len(rows) - 1) / len(rows))
         values[rows] = value + factor * (changed.mean() - changed)
     return values

@@ -1,8 +1,10 @@
-"""Are generated images like real ones? Precision, recall, density and coverage.
+"""Are generated images like real ones? The balls that say so.
 
 An image stands for all that is as near to it as its k-th nearest image of the same set: a ball. The
-balls of real images are the real images' manifold, those of generated images the model's
-(Kynkäänniemi et al., arXiv 1904.06991; Naeem et al., arXiv 2002.09797).
+balls of real images are their manifold, those of generated images the model's. Precision: share of
+generated images in a ball of a real one; recall: the reverse (Kynkäänniemi et al., arXiv
+1904.06991). Density: balls of real images that hold a generated one, over k; coverage: share of
+balls of real images that hold one (Naeem et al., arXiv 2002.09797).
 """
 
 from collections.abc import Sequence
@@ -10,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import gammaln
 
-from depthbias.measures.nearest import Chosen, Vectors, distance_blocks, nearest_others
-from depthbias.system.errors import UserError
+from depthbias.measures.nearest import Vectors, distance_blocks, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
+
+SURFACE = 1 + 1e-12  # a ball holds its surface, in whatever order a distance is summed
 
 
 @dataclass(frozen=True)
@@ -31,113 +35,60 @@ class Balls:
     device: torch.device
 
 
-@dataclass(frozen=True)
-class Hits:
-    """Which images lie in a ball of the other set, for each of ks [K].
-
-    held: int [N, K], balls of real images that hold each generated image; recalled: bool [M, K],
-    real images in a ball of a generated one; covered: bool [M, K], real images whose ball holds a
-    generated one.
-    """
-
-    held: np.ndarray
-    recalled: np.ndarray
-    covered: np.ndarray
-    ks: tuple[int, ...]
-
-    @property
-    def accepted(self) -> np.ndarray:
-        """Generated images in a ball of a real one, bool [N, K]; their share is the precision."""
-        return self.held > 0
-
-    @property
-    def densities(self) -> np.ndarray:
-        """Balls that hold a generated image, over k, float64 [N, K]; their mean is the density."""
-        return self.held / np.array(self.ks)
-
-
 def balls(
     vectors: Vectors,
     ks: Sequence[int],
     metric: Metric = "euclidean",
     device: str | torch.device = "cpu",
 ) -> Balls:
-    """The balls of images [N, D], for each of `ks`; NaN where there are no k others."""
+    """The balls of images [N, D], for each of `ks`."""
     count = vectors.shape[0]
     radii = np.full((count, len(ks)), np.nan)
     found = [k for k in ks if k < count]
     if found:
         distances, _ = nearest_others(vectors, np.arange(count), max(found), metric, device)
-        radii[:, [k < count for k in ks]] = distances[:, np.array(found) - 1]
+        radii[:, [k < count for k in ks]] = SURFACE * distances[:, np.array(found) - 1]
     return Balls(vectors, radii, tuple(ks), metric, torch.device(device))
 
 
-def hits(generated: Balls, real: Balls) -> Hits:
-    """The hits of two sets of images in each other's balls; a ball holds its surface.
+def held(images: Vectors, of: Balls) -> np.ndarray:
+    """How many of the balls hold each of the images [N, D], int [N, K].
 
-    Exact: all N x M distances are computed from differences in float64, block by block. About 1 GB
-    of memory is needed beyond the images and the result, whatever N and M.
+    Exact: all distances are computed from differences in float64, block by block. About 1 GB of
+    memory is needed beyond the images and the result, whatever their number.
     """
-    sizes = len(generated.radii), len(real.radii)
-    held = np.zeros((sizes[0], len(real.ks)), dtype=np.int64)
-    recalled, covered = (np.zeros((sizes[1], len(real.ks)), dtype=bool) for _ in range(2))
-    for rows, others, distances in distance_blocks(
-        generated.vectors, real.vectors, real.metric, real.device
-    ):
-        for column in range(len(real.ks)):
-            inside = distances <= real.radii[others, column]
-            held[rows, column] += inside.sum(axis=1)
-            covered[others, column] |= inside.any(axis=0)
-            reached = distances <= generated.radii[rows, column, None]
-            recalled[others, column] |= reached.any(axis=0)
-    return Hits(held, recalled, covered, real.ks)
-
-
-def held(vectors: Vectors, real: Balls, others: bool = False) -> np.ndarray:
-    """How many balls of real images hold each image, int [N, K].
-
-    others: the images are the real ones themselves, and each is looked for in the balls of the
-    others. That is leaving one out: without it those balls would reach to the next image, but an
-    image among the k nearest of another one is in its ball either way, and any other image leaves
-    the radius as it is.
-    """
-    counts = np.zeros((vectors.shape[0], len(real.ks)), dtype=np.int64)
-    for rows, columns, distances in distance_blocks(
-        vectors, real.vectors, real.metric, real.device
-    ):
-        inside = distances[:, :, None] <= real.radii[columns]
-        if others:
-            own = np.arange(rows.start, rows.stop)[:, None] == np.arange(
-                columns.start, columns.stop
-            )
-            inside[own] = False
-        counts[rows] += inside.sum(axis=1)
+    counts = np.zeros((images.shape[0], len(of.ks)), dtype=np.int64)
+    for rows, others, distances in distance_blocks(images, of.vectors, of.metric, of.device):
+        for column, radii in enumerate(of.radii[others].T):
+            counts[rows, column] += (distances <= radii).sum(axis=1)
     return counts
 
 
-def on_manifold(
-    images: tuple[Vectors, np.ndarray],
-    real: tuple[Vectors, np.ndarray],
-    classes: Sequence[str],
-    k: int,
-    metric: Metric = "euclidean",
-    device: str | torch.device = "cpu",
-) -> tuple[np.ndarray, np.ndarray]:
-    """(images in a ball of a real image of their class, bool [N]; acceptance of each class [C]).
+def held_by_others(of: Balls) -> np.ndarray:
+    """How many balls of the other images of the set hold each of them, int [N, K].
 
-    images, real: vectors [N, D] and [M, D] with their classes, int [N] and [M]. Acceptance: the
-    share of the real images of a class in a ball of another one. UserError for a class with no
-    more than k real images.
+    That is leaving one out. Without an image the balls around it would reach to the next one, but
+    it is in these either way; all other balls stay as they are.
     """
-    accepted, acceptance = np.zeros(len(images[1]), dtype=bool), np.empty(len(classes))
-    for label, name in enumerate(classes):
-        rows, own = (np.flatnonzero(labels == label) for _, labels in (images, real))
-        if len(own) <= k:
-            raise UserError(
-                f"quality.manifold_k: {k} needs more than {len(own)} held-out images of class "
-                f"{name}: lower it, or raise data.heldout"
-            )
-        manifold = balls(Chosen(real[0], own), [k], metric, device)
-        accepted[rows] = held(Chosen(images[0], rows), manifold)[:, 0] > 0
-        acceptance[label] = (held(manifold.vectors, manifold, others=True) > 0).mean()
-    return accepted, acceptance
+    return held(of.vectors, of) - np.isfinite(of.radii)
+
+
+def covers(images: Vectors, of: Balls) -> np.ndarray:
+    """Which balls hold any of the images [N, D], bool [M, K]."""
+    if images.shape[0] == 0:
+        return np.zeros(of.radii.shape, dtype=bool)
+    distances, _ = nearest(of.vectors, images, 1, of.metric, of.device)
+    return distances <= of.radii
+
+
+def expected_coverage(real: int, generated: int, ks: Sequence[int]) -> np.ndarray:
+    """Coverage [K] of real images by generated ones of the same distribution, on average.
+
+    All others of a real image are then equally likely to be near to it. Its ball holds no generated
+    one if its k nearest are all real: C(real - 1, k) / C(real - 1 + generated, k).
+    """
+    k, others = np.array(ks, dtype=float), real - 1
+    every = others + generated
+    logs = [gammaln(every - k + 1), -gammaln(every + 1)]
+    logs += [gammaln(others + 1), -gammaln(np.maximum(others - k, 0) + 1)]
+    return np.where(k <= others, -np.expm1(sum(logs)), np.nan)

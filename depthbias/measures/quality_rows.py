@@ -1,32 +1,35 @@
 """The quality of generated images against held-out real ones: measures of every run of a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from depthbias.data.subsets import subset_of
-from depthbias.estimates.intervals import stream, wilson
+from depthbias.estimates.intervals import Estimate, weighted_sum, wilson
 from depthbias.estimates.measurements import Measured, mean_of
 from depthbias.estimates.runs import ALL, REAL, Run
 from depthbias.measures.kid import KernelComparison, KernelReference, kernel_reference
+from depthbias.measures.manifolds import Manifold
 from depthbias.measures.nearest import Chosen, Vectors
 from depthbias.measures.neighbor_sets import NeighborData, of_run, read_embedded_samples
-from depthbias.measures.quality import Balls, Hits, balls, held, hits
+from depthbias.measures.quality import (
+    Balls,
+    balls,
+    covers,
+    expected_coverage,
+    held,
+    held_by_others,
+)
+from depthbias.measures.samples import same_noise
 from depthbias.system.errors import UserError
 from depthbias.vision.embeddings import Metric
 
 MID_GREY = 127.5  # pixels of 0 to 255 are as far from it as those of -1 to 1 are from 0
 TRENDS = ("precision", "recall", "density", "coverage", "kid")
-
-
-class QualitySettings(NamedTuple):
-    """ks: the nearest neighbours that balls reach to."""
-
-    ks: Sequence[int]
-    device: torch.device
 
 
 class Images(NamedTuple):
@@ -35,28 +38,44 @@ class Images(NamedTuple):
     vectors: Vectors
     labels: np.ndarray
 
-    def of(self, rows: np.ndarray) -> "Images":
-        """Some of them."""
-        return Images(Chosen(self.vectors, rows), self.labels[rows])
+    def of_class(self, label: int, most: int | None = None) -> Vectors:
+        """The images of a class, or the first of them."""
+        return Chosen(self.vectors, np.flatnonzero(self.labels == label)[:most])
 
 
 @dataclass(frozen=True)
 class Reference:
     """The held-out images in one embedding.
 
-    balls: of all images, under None, and of the images of each class; kernel: as KID takes them.
+    manifolds: the balls of each class; accepted: bool [M_c, K] of each class, which of its images
+    lie in a ball of another one; kernel: as KID takes them.
     """
 
     embedding: str
     classes: Sequence[str]
-    images: Images
-    balls: dict[int | None, Balls]
+    manifolds: Sequence[Balls]
+    accepted: Sequence[np.ndarray]
     kernel: KernelReference
-    settings: QualitySettings
 
-    def name(self, label: int | None) -> str:
-        """The class in a row; "" for all."""
-        return "" if label is None else self.classes[label]
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The nearest neighbours that balls reach to."""
+        return self.manifolds[0].ks
+
+    def metric(self, name: str) -> str:
+        """A measure in this embedding."""
+        return f"{name}:{self.embedding}"
+
+
+class Quality(NamedTuple):
+    """The measures of one run, and which of its images lie on the manifold of their class.
+
+    accepted: bool [N, K] in every embedding.
+    """
+
+    run: Run
+    measured: list[Measured]
+    accepted: dict[str, np.ndarray]
 
 
 def reference(
@@ -64,126 +83,192 @@ def reference(
     metric: Metric,
     images: Images,
     classes: Sequence[str],
-    settings: QualitySettings,
+    ks: Sequence[int],
+    device: torch.device,
 ) -> Reference:
-    """The held-out images, prepared; UserError where half of a class has no k others."""
-    ks, device = settings
-    found: dict[int | None, Balls] = {}
-    for label, name in [(None, ""), *enumerate(classes)]:
-        own = _of_class(images, label)
-        if len(own.labels) // 2 <= max(ks):
+    """The held-out images, prepared; UserError for a class with no more than k of them."""
+    manifolds = []
+    for label, name in enumerate(classes):
+        own = images.of_class(label)
+        if own.shape[0] <= max(ks):
             raise UserError(
-                f"quality.k: {max(ks)} needs {2 * max(ks) + 2} held-out images a class, and class "
-                f"{name} has {len(own.labels)}: lower it, or raise data.heldout"
+                f"quality.k: {max(ks)} needs more than {own.shape[0]} held-out images of class "
+                f"{name}: lower it, or raise data.heldout"
             )
-        found[label] = balls(own.vectors, ks, metric, device)
+        manifolds.append(balls(own, ks, metric, device))
+    accepted = [held_by_others(manifold) > 0 for manifold in manifolds]
     origin = MID_GREY if embedding == "pixels" else 0.0
     kernel = kernel_reference(images.vectors, images.labels, len(classes), origin, device)
-    return Reference(embedding, classes, images, found, kernel, settings)
+    return Reference(embedding, classes, manifolds, accepted, kernel)
 
 
-def measure(study: NeighborData, settings: QualitySettings) -> Iterator[list[Measured]]:
-    """The measures of the held-out images, and then of every run, in every embedding."""
+def references(study: NeighborData, ks: Sequence[int], device: torch.device) -> list[Reference]:
+    """The held-out images of a study in every embedding."""
     real = study.real
     rows, labels = real.rows[real.heldout], real.heldout_labels
-    references = [
-        reference(name, metric, Images(study.of_real(name, rows), labels), real.classes, settings)
+    return [
+        reference(name, metric, Images(study.of_real(name, rows), labels), real.classes, ks, device)
         for name, metric in study.metrics.items()
     ]
-    run = Run(study.study, ALL, REAL, ALL)
-    yield [found for each in references for found in of_heldout(each, run)]
+
+
+def of_runs(study: NeighborData, real: Sequence[Reference]) -> Iterator[Quality]:
+    """The quality of every run."""
     for path, model in study.runs:
         images = read_embedded_samples(path, model)
-        subset = subset_of(study.subsets, model.path, model.run.ratio, model.run.seed)
-        found: list[Measured] = []
-        for each in references:
+        trained = subset_of(study.subsets, model.path, model.run.ratio, model.run.seed).proportions
+        found = Quality(model.run, [], {})
+        for each in real:
             generated = Images(of_run(each.embedding, images, model), model.labels)
-            found += of_generated(each, model.run, generated, subset.proportions)
+            measured, accepted = of_generated(each, model.run, generated, trained)
+            found.measured.extend(measured)
+            found.accepted[each.embedding] = accepted
         yield found
 
 
 def of_generated(
-    real: Reference, run: Run, generated: Images, proportions: np.ndarray
+    real: Reference, run: Run, generated: Images, trained: np.ndarray
+) -> tuple[list[Measured], np.ndarray]:
+    """(all measures of one run, which images lie on the manifold of their class, bool [N, K]).
+
+    trained: proportions of the training images [C]; recall and coverage of all images, and KID of
+    all, are those of held-out images mixed so.
+    """
+    counts = np.zeros((len(generated.labels), len(real.ks)), dtype=np.int64)
+    for label, manifold in enumerate(real.manifolds):
+        counts[generated.labels == label] = held(generated.of_class(label), manifold)
+    measured = [
+        *_precisions(real, run, counts, generated.labels),
+        *_recalls(real, run, generated, trained),
+        *_distances(real, run, real.kernel.compare(*generated), trained),
+    ]
+    return measured, counts > 0
+
+
+def of_heldout(
+    real: Reference, study: str, proportions: Mapping[str, np.ndarray]
 ) -> Iterator[Measured]:
-    """All measures of one run: of all its images, and of each class.
+    """What new real images would reach, for every ratio, mixed with its training proportions [C].
 
-    proportions: of the training images [C]; KID compares all images with held-out ones mixed so.
+    Precision: the held-out images among the others, leaving one out. Recall: the same, as both sets
+    then are of one kind. Density is 1 on average, and coverage that of as many new images.
     """
-    for label, reached in real.balls.items():
-        own = _of_class(generated, label)
-        found = hits(balls(own.vectors, reached.ks, reached.metric, reached.device), reached)
-        yield from _shares(found, run, real.embedding, real.name(label))
-    yield from _distances(real, run, real.kernel.compare(*generated), proportions)
+    for (ratio, trained), (column, k) in product(proportions.items(), enumerate(real.ks)):
+        run = Run(study, ratio, REAL, ALL)
+        accepted = [_share(flags[:, column]) for flags in real.accepted]
+        sizes = [share.n for share in accepted]
+        covered = [_exact(expected_coverage(size, size, [k])[0], size) for size in sizes]
+        density = [_exact(1.0, size) for size in sizes]
+        for name, found in {
+            "precision": accepted,
+            "recall": accepted,
+            "density": density,
+            "coverage": covered,
+        }.items():
+            yield from _mixed(real, run, name, k, found, trained)
 
 
-def of_heldout(real: Reference, run: Run) -> Iterator[Measured]:
-    """What real images reach: the measures of the held-out images, of all and of each class.
+def manifold_of(
+    study: NeighborData,
+    real: Sequence[Reference],
+    found: Sequence[Quality],
+    embedding: str,
+    k: int,
+) -> Manifold:
+    """Which images of all runs lie on the manifold, in one embedding and for one k.
 
-    Precision: each image among the others, leaving one out. The rest: a random half of every class
-    stands for generated images, and the other half for the held-out ones.
+    UserError for runs from different noise.
     """
-    metric, (first, second) = f"precision:{real.embedding}", _halves(real)
-    for label, own in real.balls.items():
-        accepted = held(own.vectors, own, others=True) > 0
-        for column, k in enumerate(own.ks):
-            yield _share(accepted[:, column], run, metric, real.name(label), k)
-        sides = [_of_class(real.images.of(rows), label).vectors for rows in (first, second)]
-        found = hits(*(balls(side, own.ks, own.metric, own.device) for side in sides))
-        for measured in _shares(found, run, real.embedding, real.name(label)):
-            if measured.metric != metric:
-                yield measured
-    half = real.images.of(first)
-    equal = np.full(len(real.classes), 1 / len(real.classes))
-    yield from _distances(real, run, real.kernel.of(second).compare(*half), equal)
+    models = [model for _, model in study.runs]
+    for model in models:
+        if not same_noise(model, models[0]):
+            raise UserError(
+                f"{model.path}: not from the same noise as {models[0].path}: sample and embed again"
+            )
+    [chosen] = [each for each in real if each.embedding == embedding]
+    column = chosen.ks.index(k)
+    return Manifold(
+        tuple(one.run for one in found),
+        models[0].noise,
+        np.stack([one.accepted[embedding][:, column] for one in found]),
+        acceptance=np.array([flags[:, column].mean() for flags in chosen.accepted]),
+        heldout=np.array([len(flags) for flags in chosen.accepted]),
+        k=k,
+        embedding=embedding,
+        classes=tuple(chosen.classes),
+    )
 
 
-def _of_class(images: Images, label: int | None) -> Images:
-    """The images of a class; None: all."""
-    return images if label is None else images.of(np.flatnonzero(images.labels == label))
+def _precisions(
+    real: Reference, run: Run, counts: np.ndarray, labels: np.ndarray
+) -> Iterator[Measured]:
+    """Precision and density; counts: balls of its class that hold each image, int [N, K].
 
-
-def _halves(real: Reference) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of two random halves of the held-out images of every class, the first at most as large."""
-    halves: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for label, name in enumerate(real.classes):
-        rows = stream("halves", name).permutation(np.flatnonzero(real.images.labels == label))
-        for half, part in zip(halves, np.split(rows, [len(rows) // 2]), strict=True):
-            half.append(part)
-    first, second = (np.sort(np.concatenate(half)) for half in halves)
-    return first, second
-
-
-def _shares(found: Hits, run: Run, embedding: str, name: str) -> Iterator[Measured]:
-    """Precision, density, recall and coverage, for every k."""
-    for column, k in enumerate(found.ks):
-        accepted, densities = found.accepted[:, column], found.densities[:, column]
-        yield _share(accepted, run, f"precision:{embedding}", name, k)
-        yield mean_of(densities, run, f"density:{embedding}", name, k)
-        if len(accepted) > k:  # else the images have no balls
-            yield _share(found.recalled[:, column], run, f"recall:{embedding}", name, k)
-        yield _share(found.covered[:, column], run, f"coverage:{embedding}", name, k)
-
-
-def _share(flags: np.ndarray, run: Run, metric: str, name: str, k: int) -> Measured:
-    """The share of images that have a property, bool [N], with Wilson's interval.
-
-    Where models can be compared image by image, it is kept of which: of all generated images, in
-    the order of their noise, or of all held-out images.
+    Of all images it is kept which are accepted, so that models can be compared image by image.
     """
-    estimate = wilson(int(np.count_nonzero(flags)), len(flags))
-    kept = flags.astype(np.float64) if run.sampler and not name else None
-    return Measured(run, metric, estimate, share=True, class_name=name, k=k, values=kept)
+    precision, density = real.metric("precision"), real.metric("density")
+    groups = {"": slice(None)} | {name: labels == c for c, name in enumerate(real.classes)}
+    for (column, k), (name, own) in product(enumerate(real.ks), groups.items()):
+        inside = counts[own, column]
+        kept = None if name else (inside > 0).astype(np.float64)
+        share = _share(inside > 0)
+        yield Measured(run, precision, share, share=True, class_name=name, k=k, values=kept)
+        yield mean_of(inside / k, run, density, name, k)
+
+
+def _recalls(
+    real: Reference, run: Run, generated: Images, trained: np.ndarray
+) -> Iterator[Measured]:
+    """Recall and coverage of each class and of all.
+
+    Both grow with the number of generated images, so no more of a class are taken than there are
+    held-out ones. Recall is NaN where these are no more than k.
+    """
+    recalled, covered = [], []
+    for label, manifold in enumerate(real.manifolds):
+        first = generated.of_class(label, most=len(manifold.radii))
+        own = balls(first, real.ks, manifold.metric, manifold.device)
+        recalled.append(held(manifold.vectors, own) > 0)
+        covered.append(covers(first, manifold))
+    sizes = np.bincount(generated.labels, minlength=len(real.classes))
+    for column, k in enumerate(real.ks):
+        shares = [
+            _share(flags[:, column]) if size > k else _exact(np.nan, len(flags))
+            for flags, size in zip(recalled, sizes, strict=True)
+        ]
+        yield from _mixed(real, run, "recall", k, shares, trained)
+        shares = [_share(flags[:, column]) for flags in covered]
+        yield from _mixed(real, run, "coverage", k, shares, trained)
+
+
+def _mixed(
+    real: Reference, run: Run, name: str, k: int, found: Sequence[Estimate], trained: np.ndarray
+) -> Iterator[Measured]:
+    """A measure of the held-out images of each class, and of all, mixed with shares [C]."""
+    metric = real.metric(name)
+    yield Measured(run, metric, weighted_sum(found, trained), k=k)
+    for class_name, estimate in zip(real.classes, found, strict=True):
+        yield Measured(run, metric, estimate, share=True, class_name=class_name, k=k)
 
 
 def _distances(
-    real: Reference, run: Run, compared: KernelComparison, proportions: np.ndarray
+    real: Reference, run: Run, compared: KernelComparison, trained: np.ndarray
 ) -> Iterator[Measured]:
     """KID of all images and of each class."""
-    metric, images = f"kid:{real.embedding}", len(compared.generated)
-    estimate, values = compared.of_all(proportions)
-    kept = values if run.sampler else None
-    yield Measured(run, metric, estimate._replace(n=images), values=kept)
+    metric, images = real.metric("kid"), len(compared.generated)
+    estimate, values = compared.of_all(trained)
+    yield Measured(run, metric, estimate._replace(n=images), values=values)
     for label, name in enumerate(real.classes):
-        estimate, _ = compared.of_class(label)
+        estimate = compared.of_class(label)
         n = int(np.count_nonzero(compared.generated == label))
         yield Measured(run, metric, estimate._replace(n=n), class_name=name)
+
+
+def _share(flags: np.ndarray) -> Estimate:
+    """The share of images that have a property, bool [N], with Wilson's interval."""
+    return wilson(int(np.count_nonzero(flags)), len(flags))
+
+
+def _exact(value: float, n: int) -> Estimate:
+    """A value without an error."""
+    return Estimate(float(value), np.nan, np.nan, n)
