@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
     n: int
 
 
-def wilson(count: int, n: int) -> Estimate:
+def wilson(count: float, n: int) -> Estimate:
     """Share count/n of independent images, Wilson's interval (JASA 22:209, 1927); NaN if n = 0."""
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
@@ -34,17 +34,15 @@ def wilson(count: int, n: int) -> Estimate:
     return Estimate(count / n, float(lower), float(upper), int(n))
 
 
-def weighted_sum(found: Sequence[Estimate], weights: np.ndarray) -> Estimate:
-    """Sum of independent estimates times weights from 0.
+def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:
+    """Share in a mix of groups with these weights, which sum to 1; NaN if a share is.
 
-    Each limit is as far as the root of the summed squares of theirs (MOVER: Zou and Donner, Stat.
-    Med. 27:1693, 2008).
+    n: as many images of one group would have its error (Kish, Survey Sampling, 1965); Wilson's
+    interval of these.
     """
-    values, lower, upper = np.array([estimate[:3] for estimate in found]).T
-    value = float(weights @ values)
-    below = float(np.linalg.norm(weights * (values - lower)))
-    above = float(np.linalg.norm(weights * (upper - values)))
-    return Estimate(value, value - below, value + above, sum(estimate.n for estimate in found))
+    value = float(weights @ [share.value for share in shares])
+    n = round(1 / float(weights**2 @ [1 / share.n for share in shares]))
+    return Estimate(np.nan, np.nan, np.nan, n) if np.isnan(value) else wilson(value * n, n)
 
 
 def stream(*key: str) -> np.random.Generator:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from depthbias.data.subsets import subset_of
-from depthbias.estimates.intervals import Estimate, weighted_sum, wilson
+from depthbias.estimates.intervals import Estimate, mixed_share, wilson
 from depthbias.estimates.measurements import Measured, mean_of
 from depthbias.estimates.runs import ALL, REAL, Run
 from depthbias.measures.kid import KernelComparison, KernelReference, kernel_reference
@@ -151,21 +151,19 @@ def of_heldout(
     """What new real images would reach, for every ratio, mixed with its training proportions [C].
 
     Precision: the held-out images among the others, leaving one out. Recall: the same, as both sets
-    then are of one kind. Density is 1 on average, and coverage that of as many new images.
+    then are of one kind. Expected of as many new images: density 1, KID 0, `expected_coverage`.
     """
-    for (ratio, trained), (column, k) in product(proportions.items(), enumerate(real.ks)):
+    sizes = np.array([len(flags) for flags in real.accepted])
+    for ratio, trained in proportions.items():
         run = Run(study, ratio, REAL, ALL)
-        accepted = [_share(flags[:, column]) for flags in real.accepted]
-        sizes = [share.n for share in accepted]
-        covered = [_exact(expected_coverage(size, size, [k])[0], size) for size in sizes]
-        density = [_exact(1.0, size) for size in sizes]
-        for name, found in {
-            "precision": accepted,
-            "recall": accepted,
-            "density": density,
-            "coverage": covered,
-        }.items():
-            yield from _mixed(real, run, name, k, found, trained)
+        yield from _expected(real, run, "kid", 0, np.zeros(len(sizes)), trained)
+        for column, k in enumerate(real.ks):
+            accepted = [_share(flags[:, column]) for flags in real.accepted]
+            yield from _mixed(real, run, "precision", k, accepted, trained)
+            yield from _mixed(real, run, "recall", k, accepted, trained)
+            yield from _expected(real, run, "density", k, np.ones(len(sizes)), trained)
+            covered = np.array([expected_coverage(size, size, [k])[0] for size in sizes])
+            yield from _expected(real, run, "coverage", k, covered, trained)
 
 
 def manifold_of(
@@ -233,7 +231,7 @@ def _recalls(
     sizes = np.bincount(generated.labels, minlength=len(real.classes))
     for column, k in enumerate(real.ks):
         shares = [
-            _share(flags[:, column]) if size > k else _exact(np.nan, len(flags))
+            _share(flags[:, column]) if size > k else Estimate(np.nan, np.nan, np.nan, len(flags))
             for flags, size in zip(recalled, sizes, strict=True)
         ]
         yield from _mixed(real, run, "recall", k, shares, trained)
@@ -242,13 +240,24 @@ def _recalls(
 
 
 def _mixed(
-    real: Reference, run: Run, name: str, k: int, found: Sequence[Estimate], trained: np.ndarray
+    real: Reference, run: Run, name: str, k: int, shares: Sequence[Estimate], trained: np.ndarray
 ) -> Iterator[Measured]:
-    """A measure of the held-out images of each class, and of all, mixed with shares [C]."""
+    """A share of the held-out images of each class, and of all, mixed with shares [C]."""
     metric = real.metric(name)
-    yield Measured(run, metric, weighted_sum(found, trained), k=k)
-    for class_name, estimate in zip(real.classes, found, strict=True):
-        yield Measured(run, metric, estimate, share=True, class_name=class_name, k=k)
+    yield Measured(run, metric, mixed_share(shares, trained), share=True, k=k)
+    for class_name, share in zip(real.classes, shares, strict=True):
+        yield Measured(run, metric, share, share=True, class_name=class_name, k=k)
+
+
+def _expected(
+    real: Reference, run: Run, name: str, k: int, values: np.ndarray, trained: np.ndarray
+) -> Iterator[Measured]:
+    """What is known without an error of each class, [C], and of all, mixed with shares [C]."""
+    sizes = [len(flags) for flags in real.accepted]
+    found = [(trained @ values, sum(sizes), ""), *zip(values, sizes, real.classes, strict=True)]
+    for value, n, class_name in found:
+        estimate = Estimate(float(value), np.nan, np.nan, n)
+        yield Measured(run, real.metric(name), estimate, class_name=class_name, k=k)
 
 
 def _distances(
@@ -267,8 +276,3 @@ def _distances(
 def _share(flags: np.ndarray) -> Estimate:
     """The share of images that have a property, bool [N], with Wilson's interval."""
     return wilson(int(np.count_nonzero(flags)), len(flags))
-
-
-def _exact(value: float, n: int) -> Estimate:
-    """A value without an error."""
-    return Estimate(float(value), np.nan, np.nan, n)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from depthbias.estimates.intervals import Estimate, weighted_sum
+from depthbias.estimates.intervals import mixed_share, wilson
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import tidy
@@ -306,7 +306,7 @@ def test_rows_of_real_images(real):
     assert found["precision", "six"].estimate.value == shares[0]
     assert found["precision", ""].estimate.value == pytest.approx(TRAINED @ shares)
     assert found["recall", ""].estimate == found["precision", ""].estimate
-    assert found["density", ""].estimate.value == 1
+    assert found["density", ""].estimate.value == 1 and found["kid", ""].estimate.value == 0
     covered = expected_coverage(40, 40, [5])[0]
     assert found["coverage", "nine"].estimate.value == pytest.approx(covered)
 
@@ -319,7 +319,18 @@ def test_a_class_with_too_few_held_out_images_is_refused():
         reference("pixels", "euclidean", images, ["six", "nine"], [3, 5], CPU)
 
 
-def test_a_weighted_sum_of_estimates():
-    found = weighted_sum([Estimate(0.5, 0.4, 0.7, 10), Estimate(0.8, 0.5, 0.9, 20)], TRAINED)
-    below, above = np.hypot(0.09, 0.03), np.hypot(0.18, 0.01)
-    assert found == pytest.approx((0.53, 0.53 - below, 0.53 + above, 30))
+def test_a_share_in_a_mix():
+    found = mixed_share([wilson(30, 40), wilson(10, 40)], TRAINED)
+    n = round(40 / (0.9**2 + 0.1**2))
+    assert found == pytest.approx(wilson(0.7 * n, n)) and found.value == pytest.approx(0.7)
+    equal = mixed_share([wilson(30, 40), wilson(10, 40)], np.array([0.5, 0.5]))
+    assert equal == pytest.approx(wilson(40, 80))
+    assert np.isnan(mixed_share([wilson(0, 0)._replace(n=9), wilson(1, 2)], TRAINED)[:3]).all()
+
+
+def test_the_interval_of_a_mix_covers():
+    """2000 pairs of groups with other shares; at 95 % fewer than 1860 have a chance below 1e-4."""
+    rng = np.random.default_rng(13)
+    counts = rng.binomial(40, [0.9, 0.6], (2000, 2))
+    found = [mixed_share([wilson(a, 40), wilson(b, 40)], TRAINED) for a, b in counts]
+    assert sum(low <= 0.87 <= high for _, low, high, _ in found) >= 1860

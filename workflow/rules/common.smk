@@ -238,7 +238,15 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
+    names = [
+        "proportions",
+        "kappa",
+        "losses",
+        "real",
+        "quality",
+        "diversity",
+        "neighbors",
+    ]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
@@ -248,7 +256,7 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures", "neighbors", "usage"],
+            name=["proportions", "quality", "architectures", "neighbors", "usage"],
         ),
     ]
 
