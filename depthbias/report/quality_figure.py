@@ -16,7 +16,8 @@ def plot_quality(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     """Precision, recall, density, coverage and KID of all images, a column each, a line a ratio.
 
     Dashed: what new real images would reach, mixed at that ratio. about: the embedding of the
-    manifold and its k, from measure_quality.py. A measure that no model has is left out.
+    manifold and its k, from measure_quality.py. Recall is left out where every model has a class of
+    no more than k images.
     """
     [(embedding, described)] = about.items()
     whole = summary[(summary["class"] == "") & summary["value"].notna()]
@@ -27,5 +28,5 @@ def plot_quality(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
         scaled = {part: scale * rows[part] for part in ("value", "lower", "upper")}
         columns.append(DistanceColumn(label.partition(" ")[0], label, rows.assign(**scaled)))
     note = f"balls reach to the k-th nearest image of the class, k = {described['k']}"
-    kept = [one for one in columns if (one.rows["sampler"] != "").any()]
-    return draw_columns(kept or columns, about, [note])
+    absent = {"recall"} - {one.title for one in columns if (one.rows["sampler"] != "").any()}
+    return draw_columns([one for one in columns if one.title not in absent], about, [note])
