@@ -6,8 +6,8 @@ from depthbias.data.subsets import read_subset
 from depthbias.estimates.tidy import write_rows
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument
+from depthbias.measures.classified import read_accepted, read_classified
 from depthbias.measures.real_mixes import control_rows
-from depthbias.measures.samples import read_classified
 from depthbias.system.arguments import STUDY, SUBSETS, TABLE, arguments, file, files, flag
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import read_json, read_npz
@@ -20,6 +20,7 @@ def main() -> None:
         file("--control", "classified real images (.npz)"),
         SUBSETS,
         files("--classes", "classified samples (.npz)"),
+        file("--manifold", "which images lie on the manifold (.npz)"),
         STUDY,
         flag("--decidable", "least top probability of a decided image", float),
         flag("--bootstrap", "resamples behind an interval", int),
@@ -32,10 +33,11 @@ def main() -> None:
         raise UserError(f"{args.meta}: not a classifier ({error}): train it again") from error
     instrument = Instrument(classes, confusion, args.bootstrap)
     subsets = [read_subset(path, classes) for path in args.subsets]
-    runs = read_classified(args.classes, args.study, classes, subsets, args.decidable)
+    manifold, acceptance = read_accepted(args.manifold, args.study, classes, args.bootstrap)
+    runs = read_classified(args.classes, args.study, classes, subsets, args.decidable, manifold)
     probabilities, truth = read_npz(args.control, "probabilities", "labels")
     rows = [
-        *bias_rows(runs, instrument),
+        *bias_rows(runs, instrument, acceptance),
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)

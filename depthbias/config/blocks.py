@@ -212,6 +212,32 @@ class Neighbors(Block):
         return self
 
 
+class Quality(Block):
+    """How like real images the generated ones are."""
+
+    k: list[PositiveInt] = Field(
+        default=[3, 5, 10],
+        min_length=1,
+        description="nearest neighbours that the balls around images reach to",
+    )
+    manifold_embedding: EmbeddingName = Field(
+        default="pixels",
+        description="among neighbors.embeddings: says which images lie on the manifold",
+    )
+    manifold_k: PositiveInt = Field(default=5, description="among k: the neighbour that says so")
+
+    @field_validator("k")
+    @classmethod
+    def _unique(cls, value: list[Any]) -> list[Any]:
+        return refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Quality":
+        if self.manifold_k not in self.k:
+            raise ValueError(f"manifold_k: {self.manifold_k} is not among k")
+        return self
+
+
 class Structure(Block):
     """How the linear and Gaussian structure of every model is measured."""
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import Estimate, from_draws, over_seeds
 from depthbias.estimates.runs import ALL, Run
 from depthbias.estimates.slopes import least_squares_slope
 from depthbias.measures.amplification import depth_trend, kappa, kappa_intercept
-from depthbias.measures.arms import ARMS, Model, in_arm
+from depthbias.measures.arms import Model
 from depthbias.measures.class_shares import log_odds
 from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
+from depthbias.report.quality_figure import plot_quality
 from depthbias.report.structure_figures import (
     ERRORS,
     LINEARITY,
@@ -34,6 +35,7 @@ SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
 EXPLAINED_FIGURES: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]] = {
     "diversity": plot_diversity,
     "neighbors": plot_neighbors,
+    "quality": plot_quality,
 }
 NAMES = (*SUMMARY_FIGURES, *EXPLAINED_FIGURES)
 

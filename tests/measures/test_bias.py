@@ -22,6 +22,7 @@ from scipy.special import expit, logit
 
 from depthbias.data.subsets import Subset
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import (
     combined,
     draw_shares,
@@ -34,8 +35,10 @@ from depthbias.estimates.tidy import KEYS, read_rows
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument, corrected_prevalence, log_odds, solve_shares
+from depthbias.measures.classified import Acceptance, Classified
+from depthbias.measures.manifolds import Manifold, write_manifold
 from depthbias.measures.real_mixes import control_rows, draw_mix, mix_counts
-from depthbias.measures.samples import Classified, noise_of
+from depthbias.measures.samples import noise_of
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_json, write_npz
@@ -441,14 +444,23 @@ def made_up_study(
                             trained,
                             labels,
                             decided,
+                            rng.random(n) < np.array([0.8, 0.7, 0.6])[labels],
                             noise_of([7], n),
                         )
                     )
     return runs, Instrument(classes, confusion, 300)
 
 
-def table_of(runs, instrument):
-    frame = pd.DataFrame(bias_rows(runs, instrument))
+def acceptance_of(instrument, rate=0.95, images=60):
+    """A manifold that accepts as many real images of every class."""
+    classes = len(instrument.classes)
+    rates, images = np.full(classes, rate), np.full(classes, images)
+    return Acceptance(instrument.classes, rates, images, instrument.draws)
+
+
+def table_of(runs, instrument, acceptance=None):
+    acceptance = acceptance or acceptance_of(instrument)
+    frame = pd.DataFrame(bias_rows(runs, instrument, acceptance))
     return frame.set_index(
         ["ratio", "architecture", "seed", "sampler", "metric", "class"]
     ).sort_index()
@@ -506,7 +518,7 @@ def permuted(runs, instrument, order, rng):
     images = rng.permutation(len(runs[0].labels))
     for run in (runs[i] for i in rng.permutation(len(runs))):
         new = dict(vars(run), trained=run.trained[order], labels=place[run.labels][images])
-        new |= {"decided": run.decided[images], "noise": run.noise[images]}
+        new |= {name: getattr(run, name)[images] for name in ("decided", "accepted", "noise")}
         shuffled.append(Classified(**new))
     classes = [instrument.classes[k] for k in order]
     confusion = instrument.confusion[np.ix_(order, order)]
@@ -584,6 +596,28 @@ def test_shares_of_a_run_without_a_decided_image():
     assert (table.xs("undecidable_share", level="metric")["value"] == 1).all()
 
 
+def test_arms_of_a_study():
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument)
+    row = table.loc["84-16", "depth2", "0", "ddim-4"]
+    run = next(r for r in runs if r.run == Run("s", "84-16", "depth2", "0", "ddim-4"))
+    sure = run.decided & run.accepted
+    assert row.loc["failed_share", ""]["value"] == pytest.approx((~sure).mean())
+    least = (sure & (run.labels == 1)).mean()
+    assert row.loc["share_least", "nine"]["value"] == pytest.approx(least)
+    assert row.loc["share_most", "nine"]["value"] == pytest.approx(least + (~sure).mean())
+    shift = logit(least) - logit(run.trained[1])
+    assert row.loc["log_odds_shift_least", "nine"]["value"] == pytest.approx(shift)
+    assert (table["lower"].isna() | (table["lower"] <= table["value"])).all()
+    # fewer nines than sixes are accepted
+    row = table.loc["84-16", "depth3", "all", "ddim-4"]
+    shares = [row.loc[metric, "nine"]["value"] for metric in ("share_manifold", "share_corrected")]
+    assert shares[0] < shares[1]
+    for arm in ARMS:
+        kappa_row = table.loc["all", "depth4", "all", "ddim-4", in_arm("kappa", arm), "nine"]
+        assert kappa_row["lower"] < kappa_row["value"] < kappa_row["upper"]
+
+
 def test_the_control_returns_the_true_ratio():
     """Over 40 mixes; the classifier errs as often as it was measured to."""
     rng = np.random.default_rng(3)
@@ -616,6 +650,7 @@ def study(tmp_path_factory):
     labels = np.repeat([0, 1], 100)
     control = {"probabilities": np.eye(2, dtype=np.float32)[labels], "labels": labels}
     write_npz(folder / "control.npz", control)
+    runs = []
     for ratio, share in (("90-10", 0.9), ("60-40", 0.6)):
         for seed in (0, 1):
             own = [0] * round(100 * share) + [1] * round(100 * (1 - share))
@@ -639,14 +674,25 @@ def study(tmp_path_factory):
                     "run": json.dumps(run | {"sampler": "ddim-4"}),
                 }
                 write_npz(folder / f"classes-{ratio}-{architecture}-{seed}.npz", archive)
+                runs.append(Run(**run, sampler="ddim-4"))
+    write_manifold(folder / "manifold.npz", made_up_manifold(runs, rng))
     return folder
 
 
-def measured(study, output, subsets=None, classes=None, name="s"):
+def made_up_manifold(runs, rng, acceptance=(0.9, 1.0), noises=60):
+    """Four images in five of every run are accepted."""
+    accepted = rng.random((len(runs), noises)) < 0.8
+    rates, images = np.array(acceptance), np.full(2, 50)
+    noise = noise_of([0], noises)
+    return Manifold(tuple(runs), noise, accepted, rates, images, 5, "pixels", ("six", "nine"))
+
+
+def measured(study, output, subsets=None, classes=None, name="s", manifold=None):
     return script(
         *("measure_bias", "--meta", study / "meta.json", "--control", study / "control.npz"),
         *("--subsets", *(subsets or sorted(study.glob("subset-*")))),
         *("--classes", *(classes or sorted(study.glob("classes-*")))),
+        *("--manifold", manifold or study / "manifold.npz"),
         *("--study", name, "--decidable", 0.9, "--bootstrap", 200, "--output", output),
     )
 
@@ -668,13 +714,13 @@ def test_measure_and_summarize(study, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     table = read_rows(tmp_path / "summary.csv")
+    of_arms = {"log_odds_shift", "kappa", "kappa_intercept", "kappa_per_depth"}
+    of_arms |= {"log_odds_shift_per_depth", "kappa_intercept_per_depth"}
     assert set(table["metric"]) == {
-        *("share_train", "share_raw", "share_corrected", "share_decided", "undecidable_share"),
-        *("log_odds_shift", "recall", "kappa", "log_odds_shift_per_depth", "share_control"),
-        *("transition", "transition_p", "log_odds_shift_decided", "kappa_decided"),
-        *("kappa_intercept", "kappa_intercept_decided", "log_odds_shift_per_depth_decided"),
-        *("kappa_per_depth", "kappa_per_depth_decided"),
-        *("kappa_intercept_per_depth", "kappa_intercept_per_depth_decided"),
+        *("share_train", "share_raw", "share_control", "recall", "transition", "transition_p"),
+        *("undecidable_share", "failed_share"),
+        *(arm.share for arm in ARMS.values()),
+        *(in_arm(metric, arm) for metric in of_arms for arm in ARMS),
     }
     assert table["class"].unique()[:2].tolist() == ["six", "nine"]  # not alphabetical
     other = read_rows(tmp_path / "other.csv").set_index(KEYS).reindex(table.set_index(KEYS).index)
@@ -696,7 +742,7 @@ def one_error(done, *words):
 
 
 def test_bad_input_of_measure_bias(study, tmp_path):
-    output = tmp_path / "bias.csv"
+    output, rng = tmp_path / "bias.csv", np.random.default_rng(1)
     output.write_text("what was there")
     runs = sorted(study.glob("classes-*"))
     one_error(measured(study, output, classes=[runs[0], runs[0]]), "classes-60-40-depth2-0", "once")
@@ -706,6 +752,16 @@ def test_bad_input_of_measure_bias(study, tmp_path):
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(runs[0].read_bytes()[:300])
     one_error(measured(study, output, classes=[damaged]), "damaged.npz")
+    other = tmp_path / "manifold.npz"
+    write_manifold(other, made_up_manifold([Run("s", "90-10", "depth9", "0")], rng))
+    one_error(measured(study, output, manifold=other), "manifold.npz", "depth9")
+    run = Run("s", "90-10", "depth2", "0", "ddim-4")
+    write_manifold(other, made_up_manifold([run], rng))
+    one_error(measured(study, output, manifold=other), "no run 60-40, depth2, seed 0, ddim-4")
+    write_manifold(other, made_up_manifold([run], rng, noises=50))
+    one_error(measured(study, output, manifold=other), "classes-60-40", "not from the noise of")
+    write_manifold(other, made_up_manifold([run], rng, acceptance=(0.9, 0.0)))
+    one_error(measured(study, output, manifold=other), "of class nine", "quality.manifold_k")
     assert output.read_text() == "what was there"
 
 

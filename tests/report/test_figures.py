@@ -494,6 +494,17 @@ def test_trend_sampler_control_and_transitions_are_tabulated(summary):
         },
         keys
         | {
+            "metric": "log_odds_shift_per_depth_least",
+            "architecture": "published",
+            "seed": "all",
+            "class": "six",
+            "value": -0.2,
+            "lower": -0.3,
+            "upper": 0.4,
+            "n": 9,
+        },
+        keys
+        | {
             "metric": "log_odds_sampler_difference",
             "architecture": "depth3",
             "seed": "all",
@@ -511,7 +522,8 @@ def test_trend_sampler_control_and_transitions_are_tabulated(summary):
         rows.append(run | {"metric": "transition_p", "class": "", "value": p})
     found = {s.heading: s for s in sections(pd.concat([summary, tidy(rows)]))}
     assert found["Log-odds shift a stage of depth"].rows == [
-        ["six, trained on 90-10, DDIM, 25 steps", "0.110 [0.050, 0.170]"]
+        ["six, trained on 90-10, DDIM, 25 steps, all images", "0.110 [0.050, 0.170]"],
+        ["six, trained on 90-10, DDIM, 25 steps, failures counted away", "-0.200 [-0.300, 0.400]"],
     ]
     assert found["Sampler control"].rows[0][1] == "-0.50 [-0.75, 0.25]"
     moved = found["Same-noise transitions: trained on 90-10, DDIM, 25 steps"]

@@ -89,6 +89,9 @@ NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
 NEAREST_PAIRS = "results/{study}/nearest-pairs.csv"
 PARAMETERS = "results/{study}/parameters.csv"
 REPRODUCIBILITY = "results/{study}/reproducibility.csv"
+QUALITY = "results/{study}/quality.csv"
+QUALITY_ABOUT = "results/{study}/quality.json"
+MANIFOLD = "results/{study}/manifold.npz"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
 STRUCTURE = "results/{study}/structure.csv"
@@ -235,7 +238,15 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
+    names = [
+        "proportions",
+        "kappa",
+        "losses",
+        "real",
+        "quality",
+        "diversity",
+        "neighbors",
+    ]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
@@ -245,7 +256,7 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures", "neighbors", "usage"],
+            name=["proportions", "quality", "architectures", "neighbors", "usage"],
         ),
     ]
 

@@ -16,6 +16,11 @@ SUMMARY_FIGURES = {
         "nearest training images against depth",
         [NEIGHBORS_ABOUT],
     ),
+    "quality": (
+        "Samples",
+        "likeness to held-out images against depth",
+        [QUALITY_ABOUT],
+    ),
     "linearity": ("Gaussian structure", "linearity against noise level", []),
     "structure": ("Gaussian structure", "linearity against depth", []),
     "score-errors": (
@@ -211,6 +216,20 @@ use rule light as write_neighbor_table with:
         "logs/benchmarks/write_neighbor_table/{study}.tsv"
     params:
         **calls("write_neighbor_table"),
+
+
+use rule light as write_quality with:
+    input:
+        summary=SUMMARY,
+        about=QUALITY_ABOUT,
+    output:
+        **table("quality", "precision, recall, density, coverage, KID"),
+    log:
+        "logs/write_quality/{study}.log",
+    benchmark:
+        "logs/benchmarks/write_quality/{study}.tsv"
+    params:
+        **calls("write_quality"),
 
 
 use rule light as write_architectures with:
