@@ -209,6 +209,32 @@ class Neighbors(Block):
         return self
 
 
+class Denoising(Block):
+    """How well every model denoises held-out images and those it was trained on."""
+
+    sigmas: list[PositiveFloat] = Field(
+        default=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
+        min_length=2,
+        description="noise levels, rising, where images span -1 to 1",
+    )
+    heldout_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="held-out images, of all classes alike (at most all)"
+    )
+    training_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="training images, of all classes alike (at most all)"
+    )
+    noise_seed: NonNegativeInt = Field(
+        default=0, description="the noise of an image depends on it and on the image alone"
+    )
+
+    @field_validator("sigmas")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each level once")
+        return value
+
+
 class Structure(Block):
     """How the linear and Gaussian structure of every model is measured."""
 

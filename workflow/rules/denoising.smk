@@ -1,0 +1,26 @@
+# Input: trained weights, the images they were trained on, and held-out ones. Output: beside the weights denoising-errors.npz
+# (errors image by image, of the model and of it without its deepest stages).
+
+
+use rule on_gpu as measure_denoising with:
+    input:
+        model=MODEL,
+        meta=MODEL_META,
+        images=of_base(IMAGES),
+        split=of_base(SPLIT),
+        subset=SUBSET,
+    output:
+        DENOISING_RUN,
+    log:
+        "logs/measure_denoising/{study}/{ratio}/{architecture}/seed{seed}.log",
+    benchmark:
+        "logs/benchmarks/measure_denoising/{study}/{ratio}/{architecture}/seed{seed}.tsv"
+    params:
+        **calls(
+            "measure_denoising",
+            lambda w: flags(
+                study_of(w).denoising,
+                batch_size=study_of(w).sampling.batch_size,
+                run=dict(w.items()),
+            ),
+        ),
