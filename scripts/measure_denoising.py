@@ -49,6 +49,7 @@ def main() -> None:
         from depthbias.diffusion.architectures import get_architecture
         from depthbias.diffusion.loading import load_denoiser, load_training_images
         from depthbias.diffusion.network_denoiser import NetworkDenoiser
+        from depthbias.diffusion.objectives import level_weights
         from depthbias.measures import denoising as of
         from depthbias.measures.denoising_errors import (
             DenoisingErrors,
@@ -95,7 +96,7 @@ def main() -> None:
         constant_errors=constant,
         classes=subset.classes,
         proportions=subset.proportions,
-        sigma_data=float(meta["sigma_data"]),
+        level_weights=level_weights(args.sigmas, meta["sigma_data"]),
         **measured,
     )
     write_denoising_errors(args.output, errors)

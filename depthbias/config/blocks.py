@@ -20,6 +20,7 @@ from pydantic_core import core_schema
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.registry import DATA_SETS, key_problem
 from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -232,6 +233,9 @@ class Denoising(Block):
     def _rising(cls, value: list[float]) -> list[float]:
         if value != sorted(set(value)):
             raise ValueError("must rise, each level once")
+        low, high = DEPTH_LEVELS
+        if not any(low <= sigma <= high for sigma in value):
+            raise ValueError(f"none from {low:g} to {high:g}, where stages are judged: add some")
         return value
 
 

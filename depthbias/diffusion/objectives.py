@@ -5,9 +5,10 @@ A network is a callable F(x, t) -> tensor like x, with x [N, C, H, W] and t [N];
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,6 +65,20 @@ def edm_loss(
     weight = (s.square() + sigma_data**2) / (s * sigma_data).square()
     denoised = edm_denoise(network, images + s * noise, sigma, sigma_data)
     return (weight * (denoised - images).square()).mean()
+
+
+def level_weights(sigmas: Sequence[float], sigma_data: float) -> np.ndarray:
+    """w [L] such that w @ loss is the loss of `edm_loss`, from that of a pixel at each level.
+
+    sigmas: rising, at least two. The integral over ln s is taken by the trapezium rule, as if the
+    normal law of ln s ended at the first and the last level.
+    """
+    logs, levels = np.log(sigmas), np.asarray(sigmas)
+    steps = np.diff(logs)
+    widths = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
+    mass = widths * np.exp(-0.5 * ((logs - SIGMA_LOG_MEAN) / SIGMA_LOG_STD) ** 2)
+    weights: np.ndarray = mass / mass.sum() * (levels**2 + sigma_data**2)
+    return weights / (levels * sigma_data) ** 2
 
 
 def measure_sigma_data(images: Tensor) -> float:

@@ -27,8 +27,8 @@ class DenoisingErrors:
     class of every image, int, among `classes` [K]; rows: of the data set, int, rising; cut_errors:
     [S - 1, L, M], of the held-out images by the model with its first 1, 2 ... S - 1 of S stages
     (S - 1 = 0 where it has none); constant_errors: [M], |mean of the training images - x|^2 a
-    pixel; proportions: [K], of the classes in the whole training subset; sigma_data: standard
-    deviation of its pixels.
+    pixel; proportions: [K], of the classes in the whole training subset; level_weights: [L], such
+    that their product with losses a level is EDM's weighted loss (`objectives.level_weights`).
     """
 
     run: Run
@@ -46,7 +46,7 @@ class DenoisingErrors:
     constant_errors: np.ndarray
     classes: tuple[str, ...]
     proportions: np.ndarray
-    sigma_data: float
+    level_weights: np.ndarray
 
 
 def stratified(labels: np.ndarray, proportions: np.ndarray) -> np.ndarray:
@@ -81,22 +81,22 @@ def read_denoising_errors(path: Path, study: str | None = None) -> DenoisingErro
     if shapes != _shapes(found) or kinds != wanted or not _plausible(found):
         raise UserError(f"{path}: is damaged: measure the denoising errors again")
     names = tuple(map(str, found["classes"]))
-    numbers = {"noise_seed": int(found["noise_seed"]), "sigma_data": float(found["sigma_data"])}
-    return DenoisingErrors(run, **found | numbers | {"classes": names})
+    return DenoisingErrors(run, **found | {"noise_seed": int(arrays[1]), "classes": names})
 
 
 def _shapes(found: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of every array, as the levels, rows, classes and cuts that are there ask for."""
     levels, classes = found["sigmas"].size, found["classes"].size
     of = {name: found[f"{name}_rows"].size for name in ("heldout", "training")}
-    shapes: dict[str, tuple[int, ...]] = {"sigmas": (levels,), "noise_seed": ()}
+    shapes: dict[str, tuple[int, ...]] = {"noise_seed": ()}
+    shapes |= {"sigmas": (levels,), "level_weights": (levels,)}
     for kind, name in product(("errors", "residuals"), of):
         shapes[f"{name}_{kind}"] = (levels, of[name])
     for kind, name in product(("labels", "rows"), of):
         shapes[f"{name}_{kind}"] = (of[name],)
     cuts = found["cut_errors"].shape[:1]
     shapes |= {"cut_errors": (*cuts, levels, of["heldout"]), "constant_errors": (of["heldout"],)}
-    return shapes | {"classes": (classes,), "proportions": (classes,), "sigma_data": ()}
+    return shapes | {"classes": (classes,), "proportions": (classes,)}
 
 
 def _plausible(found: dict[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 # Input: trained weights, the images they were trained on, and held-out ones. Output: beside the weights denoising-errors.npz
-# (errors image by image, of the model and of it without its deepest stages).
+# (errors image by image, of the model and of it without its deepest stages); denoising.csv.
 
 
 use rule on_gpu as measure_denoising with:
@@ -24,3 +24,16 @@ use rule on_gpu as measure_denoising with:
                 run=dict(w.items()),
             ),
         ),
+
+
+use rule light as estimate_denoising with:
+    input:
+        measurements=lambda w: of_study(DENOISING_RUN, w),
+    output:
+        DENOISING,
+    log:
+        "logs/estimate_denoising/{study}.log",
+    benchmark:
+        "logs/benchmarks/estimate_denoising/{study}.tsv"
+    params:
+        **calls("estimate_denoising", of_wildcards),
