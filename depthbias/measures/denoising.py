@@ -47,13 +47,17 @@ def choose(
     return Chosen(to_float(pixels), rows[kept], labels[kept])
 
 
+def choose_heldout(path: Path, split: Split, count: int, device: torch.device) -> Chosen:
+    """Up to `count` held-out images, the same for every model."""
+    return choose(path, *split.rows("calibration", "control"), count, device, "held-out")
+
+
 def choose_both(
     path: Path, split: Split, subset: Subset, counts: tuple[int, int], device: torch.device
 ) -> tuple[Chosen, Chosen]:
     """(held-out images, the same for every model; training images), up to so many of each."""
     check_classes(subset.path, subset.classes, split.classes)
-    rows, labels = split.rows("calibration", "control")
-    heldout = choose(path, rows, labels, counts[0], device, "held-out")
+    heldout = choose_heldout(path, split, counts[0], device)
     key = ("training", subset.ratio, subset.seed)
     return heldout, choose(path, subset.rows, subset.labels, counts[1], device, *key)
 

@@ -48,6 +48,12 @@ class DenoisingErrors:
     proportions: np.ndarray
     level_weights: np.ndarray
 
+    @property
+    def heldout_loss(self) -> float:
+        """Over all levels, by EDM's weights, the classes in their training proportions."""
+        weights = stratified(self.heldout_labels, self.proportions)
+        return float(self.level_weights @ self.heldout_errors @ weights)
+
 
 def stratified(labels: np.ndarray, proportions: np.ndarray) -> np.ndarray:
     """Weights [N] of sum 1 that give every class its proportion [K]; alike within a class.

@@ -37,3 +37,27 @@ use rule light as estimate_denoising with:
         "logs/benchmarks/estimate_denoising/{study}.tsv"
     params:
         **calls("estimate_denoising", of_wildcards),
+
+
+use rule script as measure_matched with:
+    input:
+        meta=lambda w: CLASSIFIER_META.format(study=SWEEPS[w.sweep].study),
+        subsets=lambda w: of_study(SUBSET, SimpleNamespace(study=SWEEPS[w.sweep].study)),
+        classes=lambda w: of_sweep(CLASSES, w),
+        denoising=lambda w: of_sweep(DENOISING_RUN, w),
+    output:
+        **pages(MATCHED, "matched", sweep="{sweep}", table="depths at equal loss"),
+    log:
+        "logs/measure_matched/{sweep}.log",
+    benchmark:
+        "logs/benchmarks/measure_matched/{sweep}.tsv"
+    params:
+        **calls(
+            "measure_matched",
+            lambda w: flags(
+                STUDIES[SWEEPS[w.sweep].study].bias,
+                sweep=w.sweep,
+                studies=list(PARAMS.points(w.sweep)),
+                values=list(PARAMS.points(w.sweep).values()),
+            ),
+        ),
