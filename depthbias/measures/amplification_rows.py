@@ -42,7 +42,10 @@ def amplification_rows(
     Of two classes the second alone: the log-odds of the first are the same with the opposite sign.
     A model without an image in an arm has no share there; `runs` says how many had one.
     """
-    scales = {"depth": depth_of, "effective_depth": EffectiveDepth(effective)}
+    scales: dict[str, DepthScale] = {
+        "depth": depth_of,
+        "effective_depth": EffectiveDepth(effective),
+    }
     reported = [(k, name) for k, name in enumerate(classes) if k or len(classes) != 2]
     for arm, (k, name) in product(ARMS, reported):
         counted = [model for model in models if model.arms[arm].n]

@@ -9,7 +9,7 @@ from depthbias.measures.rows import OfRun
 
 
 def effective_depths(rows: pd.DataFrame) -> dict[str, float]:
-    """{architecture: mean effective depth of its models, of all ratios and seeds}, those with stages.
+    """{architecture: mean effective depth of its models, over ratios and seeds}, if it has stages.
 
     rows: tidy rows, such as those of denoising.csv or of a summary.
     """

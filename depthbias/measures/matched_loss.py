@@ -1,4 +1,4 @@
-"""Depths compared at equal held-out loss, through snapshots, beside equal numbers of images seen."""
+"""Depths compared at equal held-out loss, through snapshots, beside equal images seen."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -153,8 +153,8 @@ def read_classified(
 ) -> list[Classified]:
     """The runs in the order of their files; an image is decided from this top probability on.
 
-    UserError for a run of another study (if given) or with other classes, one that is there twice, and one
-    whose subset is not there.
+    UserError for a run of another study (if given) or with other classes, one that is there twice,
+    and one whose subset is not there.
     """
     places: dict[Run, Path] = {}
     runs = []

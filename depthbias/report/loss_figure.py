@@ -29,7 +29,7 @@ def plot_losses(logs: pd.DataFrame, study: str) -> Figure:
 
     First row: the training loss, second row: that of the averaged weights on held-out images.
     `logs`: ratio, architecture, seed, images (seen), loss, heldout_loss. Thin: all rows of every
-    log. Thick: the mean over rows and seeds in 12 steps a decade. Line styles tell the series apart.
+    log. Thick: the mean over rows and seeds in 12 steps a decade. Line styles: the series.
     """
     ratios, marks = list(logs["ratio"].unique()), architecture_marks(logs["architecture"])
     marks = {name: mark._replace(marker="") for name, mark in marks.items()}

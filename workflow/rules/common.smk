@@ -249,6 +249,7 @@ def disjoint_figure(study):
 def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
+    names += ["depth-use", "convergence"]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
