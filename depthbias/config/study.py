@@ -17,6 +17,7 @@ from depthbias.config.blocks import (
     Block,
     ClassifierOptions,
     Data,
+    Denoising,
     Diversity,
     Name,
     Neighbors,
@@ -63,6 +64,9 @@ class Study(Block):
         default=Quality(), description="how like real images the generated ones are"
     )
     structure: Structure
+    denoising: Denoising = Field(
+        default=Denoising(), description="how well models denoise held-out and training images"
+    )
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.runs import REAL, ordered_architectures
 from depthbias.estimates.tidy import models, of, over_seeds, real
 from depthbias.report.cells import INTERVAL, cell, columns_of, lines, narrow, trends, wide
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title, sampler_title, setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
@@ -80,15 +81,20 @@ def sections(summary: pd.DataFrame) -> list[Section]:
         "Slope of logit p(generated) on logit p(training) over the ratios: 1 is faithful, more "
         f"amplifies, less attenuates; {INTERVAL}.",
     )
-    for metric, heading, what, zero in TRENDS:
-        found += trends(
-            _of_arms(summary, metric),
-            GROUP,
-            _named,
-            f"{heading} a stage of depth",
-            f"Change of {what} with every stage more: 0 is no trend; {zero}.",
-            digits=3,
-        )
+    for metric, heading, what, interval in TRENDS:
+        for scale, title, told in (
+            ("depth", "a stage of depth", depth_notes(summary)),
+            ("effective_depth", "a stage of effective depth", [EFFECTIVE]),
+        ):
+            found += trends(
+                _of_arms(summary, f"{metric}_per_{scale}"),
+                GROUP,
+                _named,
+                f"{heading} {title}",
+                f"Change of {what} with every stage more: 0 is no trend; "
+                + " ".join([interval, *told]),
+                digits=3,
+            )
     found += _odds(
         _of_arms(summary, "log_odds_sampler_difference"),
         "Sampler control",
@@ -101,17 +107,21 @@ def sections(summary: pd.DataFrame) -> list[Section]:
 GROUP = ("class", "ratio", "sampler", "images")
 TRENDS = (
     (
-        "log_odds_shift_per_depth",
+        "log_odds_shift",
         "Log-odds shift",
         "logit p(generated) - logit p(training)",
-        "with 95 % intervals over runs (binomial GLM, clustered by run)",
+        "with 95 % intervals over runs (binomial GLM, clustered by run).",
     ),
     (
-        "kappa_per_depth",
+        "kappa",
         "Amplification exponent κ",
         "κ",
-        "with 95 % intervals over architectures and seeds",
+        "with 95 % intervals over architectures and seeds.",
     ),
+)
+EFFECTIVE = (
+    "A stage counts if cutting it off costs something. "
+    "The effective depth of an architecture is taken as exact."
 )
 
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ALL
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.panels import (
     DEPTH_LABEL,
     PanelRow,
@@ -67,7 +68,7 @@ def plot_diversity(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     pairs = _classes_made(own["_between"])
     if len(pairs) == 1:
         columns.append(_of_class("between classes", label, own["_between"], pairs[0]))
-    return draw_columns(columns, about)
+    return draw_columns(columns, about, depth_notes(summary))
 
 
 KINDS = ("", "_within", "_between")
@@ -109,7 +110,7 @@ def plot_neighbors(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     columns.append(
         DistanceColumn(f"nearer than its neighbour ({first})", label, closer.assign(**percent))
     )
-    return draw_columns(columns, about)
+    return draw_columns(columns, about, depth_notes(summary))
 
 
 def draw_columns(

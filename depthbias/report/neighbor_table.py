@@ -7,6 +7,7 @@ import pandas as pd
 
 from depthbias.estimates.tidy import over_seeds
 from depthbias.report.cells import INTERVAL, lines, trends
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.measure_table import TableColumn, tables, trend_name, wide_rows
 from depthbias.report.names import setting_title
 from depthbias.report.pages import Section
@@ -48,7 +49,7 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
         "Trend over depth",
         "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
         "falls, means that shallower models sit closer to their training images. With 95 % "
-        "intervals over runs.",
+        + " ".join(["intervals over runs.", *depth_notes(summary)]),
         digits=4,
     )
     return [*found, *_reproducibility(rows), _embeddings(about)]

@@ -158,6 +158,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_overrides_change_the_training_of_one_unet_only():
-    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 7}})).studies["digits"]
+    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 20_000}})).studies[
+        "digits"
+    ]
     assert study.training_of("depth2") == study.training
-    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 7})
+    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 20_000})
