@@ -24,7 +24,8 @@ def main() -> None:
     subsets = [read_subset(path, real.classes) for path in args.subsets]
     proportions = {subset.ratio: subset.proportions for subset in subsets}
     measured = list(diversity(real, runs, proportions))
-    write_rows(args.output, rows_of(measured, [measured[0].metric]))
+    trends = [measured[0].metric, measured[1].metric]  # lpips and lpips_standardised
+    write_rows(args.output, rows_of(measured, trends))
     write_json(args.about, {"diversity": real.about["diversity"]})
 
 

@@ -13,6 +13,7 @@ class Arm(NamedTuple):
 # The name of an arm ends the names of its metrics. The first one is of all images.
 ARMS = {
     "": Arm("share_corrected", "all images"),
+    "raw": Arm("share_raw", "all images, classifier taken as exact"),
     "decided": Arm("share_decided", "decided images"),
     "manifold": Arm("share_manifold", "images on the manifold"),
     "least": Arm("share_least", "failures counted away"),

@@ -14,7 +14,15 @@ from depthbias.measures.amplification import depth_trend, kappa, kappa_intercept
 from depthbias.measures.arms import Model
 from depthbias.measures.class_shares import log_odds
 from depthbias.measures.effective_depths import EffectiveDepth
-from depthbias.measures.rows import OfRun, Row, by_series, depth_of, grouped, row_of
+from depthbias.measures.rows import (
+    OfRun,
+    Row,
+    by_series,
+    depth_of,
+    grouped,
+    reported_classes,
+    row_of,
+)
 
 OVER_RATIOS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "kappa": kappa,
@@ -47,8 +55,7 @@ def amplification_rows(
         "depth": depth_of,
         "effective_depth": EffectiveDepth(effective),
     }
-    reported = [(k, name) for k, name in enumerate(classes) if k or len(classes) != 2]
-    for arm, (k, name) in product(ARMS, reported):
+    for arm, (k, name) in product(ARMS, reported_classes(classes)):
         counted = [model for model in models if model.arms[arm].n]
         trained = [model for model in counted if 0 < model.trained[k] < 1]
         for metric, function in OVER_RATIOS.items():
@@ -135,11 +142,11 @@ def _sampler_differences(models: Sequence[Model], k: int, name: str, arm: str) -
     for group in others:
         pairs = [(m, by_seed[m.run.seed]) for m in group if m.run.seed in by_seed]
         if pairs:
-            estimate = _mean_difference(pairs, k, arm)
+            estimate = mean_difference(pairs, k, arm)
             yield row_of(metric, estimate, group[0].run._replace(seed=ALL), name, len(pairs))
 
 
-def _mean_difference(pairs: Sequence[tuple[Model, Model]], k: int, arm: str) -> Estimate:
+def mean_difference(pairs: Sequence[tuple[Model, Model]], k: int, arm: str) -> Estimate:
     """Log-odds of the first model minus those of the second, mean over the pairs."""
     values, draws = [], []
     for one, other in pairs:

@@ -30,7 +30,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Model:
-    """A run with its shares in every arm, the raw ones, and those of images that fail.
+    """A run with its shares in every arm, and those of images that fail.
 
     undecidable, failed (K = 1): images with no class of enough probability; these and the images
     off the manifold of their class.
@@ -38,7 +38,6 @@ class Model:
 
     classified: Classified
     arms: dict[str, Shares]
-    raw: Shares
     undecidable: Shares
     failed: Shares
 
@@ -88,6 +87,7 @@ def measure(
     failed = found["sure"].columns(slice(-1, None))
     arms = {
         "": Shares(instrument.solve(raw.values), instrument.solve_draws(raw.draws), raw.n),
+        "raw": raw,
         "decided": found["decided"],
         "manifold": Shares(
             _normalised(on_manifold.values / acceptance.rates),
@@ -97,7 +97,7 @@ def measure(
         "least": least,
         "most": Shares(least.values + failed.values, least.draws + failed.draws, least.n),
     }
-    return Model(classified, arms, raw, found["open"].columns(slice(1)), failed)
+    return Model(classified, arms, found["open"].columns(slice(1)), failed)
 
 
 def _shares(

@@ -16,6 +16,7 @@ from depthbias.measures.amplification_rows import amplification_rows
 from depthbias.measures.arms import Model, Shares, measure
 from depthbias.measures.class_shares import Instrument, log_odds
 from depthbias.measures.classified import Acceptance, Classified
+from depthbias.measures.noise_rows import noise_rows
 from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
 from depthbias.measures.samples import same_noise
 from depthbias.measures.transitions import equal_margins, transition_counts
@@ -39,16 +40,16 @@ def bias_rows(
     for group in grouped(models, "ratio", "architecture", "sampler"):
         yield from _seed_rows(group, instrument.classes)
     yield from amplification_rows(models, instrument.classes, effective)
+    yield from noise_rows(runs, instrument, acceptance, bootstrap)
     for group in grouped(models, "ratio", "seed", "sampler"):
         yield from _transition_rows(group, instrument.classes)
 
 
 def _run_rows(model: Model, classes: Sequence[str]) -> Iterator[Row]:
     """The shares of one run with the errors of its images and of the confusion matrix."""
-    counts, run = model.classified.counts(), model.run
+    run = model.run
     for k, name in enumerate(classes):
         yield _trained(model, k, name)
-        yield row_of("share_raw", wilson(int(counts[k]), model.n), run, name)
         for arm in ARMS:
             found = model.arms[arm]
             share = from_draws(found.values[k], found.draws[:, k], found.n)
@@ -63,7 +64,6 @@ def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]
     run, seeds = first.run._replace(seed=ALL), len(models)
     for k, name in enumerate(classes):
         yield _trained(first, k, name) | {"seed": ALL}
-        yield row_of("share_raw", _mean_share([m.raw for m in models], k), run, name, seeds)
         for arm in ARMS:
             share = _mean_share([model.arms[arm] for model in models], k)
             for row in _share_rows(share, first, k, name, arm):

@@ -9,7 +9,14 @@ from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured
 from depthbias.estimates.runs import ALL, REAL, Run
 from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded
-from depthbias.measures.pair_means import between, mixed, overall, pseudo_values, within
+from depthbias.measures.pair_means import (
+    between,
+    mixed,
+    overall,
+    pseudo_values,
+    weighted_values,
+    within,
+)
 
 
 def diversity(
@@ -19,19 +26,30 @@ def diversity(
 ) -> Iterator[Measured]:
     """lpips (all pairs), lpips_within (a class) and lpips_between (two classes, "a~b") of each run.
 
-    The metric names end in ":" and the backbone. Held-out real images, once a ratio: all pairs as
-    in a mix with the training proportions [K] of that ratio.
+    lpips_standardised: all pairs as in a mix with the training proportions, so that other class
+    proportions alone do not change it. The metric names end in ":" and the backbone. Held-out real
+    images, once a ratio: all pairs as in a mix with the training proportions [K] of that ratio.
     """
     backbone = real.about["diversity"]["embedding"].removeprefix("lpips-")
     for model in runs:
         pseudo = pseudo_values(model.sums)
         yield Measured(model.run, f"lpips:{backbone}", overall(model.sums), values=pseudo)
+        yield _standardised(model, backbone, proportions[model.run.ratio])
         yield from _by_class(model.run, backbone, model.sums, model.labels, model.classes)
     labels = real.heldout_labels
     for ratio, shares in proportions.items():
         run = Run(runs[0].run.study, ratio, REAL, ALL)
         yield Measured(run, f"lpips:{backbone}", mixed(real.sums, labels, shares))
         yield from _by_class(run, backbone, real.sums, labels, real.classes)
+
+
+def _standardised(model: RunEmbedded, backbone: str, shares: np.ndarray) -> Measured:
+    """All pairs as in a mix with these class shares [K]; NaN where the model lacks a class."""
+    estimate = mixed(model.sums, model.labels, shares)
+    values = None
+    if shares.all() and np.isfinite(estimate.lower):
+        values = weighted_values(model.sums, model.labels, np.outer(shares, shares))
+    return Measured(model.run, f"lpips_standardised:{backbone}", estimate, values=values)
 
 
 def _by_class(

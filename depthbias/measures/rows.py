@@ -1,7 +1,7 @@
 """Grouping runs, and tidy rows of what is found about them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from depthbias.diffusion.architectures import get_architecture
@@ -25,6 +25,14 @@ def row_of(metric: str, estimate: Estimate, run: Run, class_name: str = "", runs
     """The tidy row of an estimate that rests on so many runs."""
     keys = {"metric": metric, "class": class_name, **run._asdict()}
     return keys | estimate._asdict() | {"runs": runs}
+
+
+def reported_classes(classes: Sequence[str]) -> list[tuple[int, str]]:
+    """Index and name of those whose log-odds are reported: of two classes the second one.
+
+    Those of the first are the same with the opposite sign.
+    """
+    return [(k, name) for k, name in enumerate(classes) if k or len(classes) != 2]
 
 
 def grouped(items: Iterable[Item], *names: str) -> list[list[Item]]:

@@ -12,7 +12,13 @@ from depthbias.report.cells import INTERVAL, cell, columns_of, lines, narrow, tr
 from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title, sampler_title, setting_title
 from depthbias.report.pages import Section
-from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
+from depthbias.report.published import (
+    CELEBA_GENERATED,
+    CELEBA_TRAINING,
+    SOURCE,
+    male_log_odds_shifts,
+    male_slope,
+)
 
 SHARES = {arm.share: arm.title for arm in ARMS.values()}  # metric: name of a line
 SHARES |= {"undecidable_share": "undecidable", "failed_share": "failures"}
@@ -55,8 +61,8 @@ def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_published(table: pd.DataFrame) -> pd.DataFrame:
-    """Published shares under ours, if this is the study that was published."""
-    shares = table[(table["metric"] == "share_corrected") & (table["ratio"] == "natural")]
+    """Published shares under our raw ones, if this is the study that was published."""
+    shares = table[(table["metric"] == "share_raw") & (table["ratio"] == "natural")]
     added = shares[KEYS].drop_duplicates("class").assign(source="published")
     label = added["class"].str.lower()
     if set(table["study"]) != {"celeba"} or set(label) != set(CELEBA_TRAINING):
@@ -65,6 +71,17 @@ def _with_published(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns.intersection(list(CELEBA_GENERATED["male"])):
         added[name] = [CELEBA_GENERATED[one][name] / 100 for one in label]
     return pd.concat([table, added.reindex(columns=table.columns)], ignore_index=True)
+
+
+def _published_slope(summary: pd.DataFrame, metric: str) -> list[str]:
+    """A sentence, if this is the study that was published."""
+    if set(summary["study"]) != {"celeba"} or metric != "log_odds_shift":
+        return []
+    shifts = ", ".join(f"{name} {shift:.3f}" for name, shift in male_log_odds_shifts().items())
+    return [
+        f"{SOURCE}, Table 2, implies for male the log-odds shifts {shifts} (shares as classified).",
+        f"Their least-squares slope over depth 2 to 6 is {male_slope():.3f} logits a stage.",
+    ]
 
 
 def sections(summary: pd.DataFrame) -> list[Section]:
@@ -83,7 +100,11 @@ def sections(summary: pd.DataFrame) -> list[Section]:
     )
     for metric, heading, what, interval in TRENDS:
         for scale, title, told in (
-            ("depth", "a stage of depth", depth_notes(summary)),
+            (
+                "depth",
+                "a stage of depth",
+                [*depth_notes(summary), *_published_slope(summary, metric)],
+            ),
             ("effective_depth", "a stage of effective depth", [EFFECTIVE]),
         ):
             found += trends(
@@ -154,9 +175,11 @@ def _shares(ratio: str, sampler: str, rows: pd.DataFrame) -> Section:
     made = []
     for _, row in rows.iterrows():
         published = row["source"] == "published"
-        name = f"{row['class']}, published" if published else row["class"]
+        name = row["class"]
         digits = 2 if published else 1
-        if row["metric"] != "share_corrected":
+        if published:
+            name = f"{row['class']}, published"
+        elif row["metric"] != "share_corrected":
             name = ", ".join(filter(None, [row["class"], SHARES[row["metric"]]]))
         trained = "-" if math.isnan(row["training"]) else f"{100 * row['training']:.{digits}f}"
         cells = [cell(narrow(column, row), 100, digits) for column in [*control, *architectures]]

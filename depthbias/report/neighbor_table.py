@@ -132,7 +132,9 @@ def _published() -> Section:
     note = (
         f"{SOURCE}, Table 3: cosine similarity of Inception features and distance of pixels. The "
     )
-    note += "headings of its columns are lost: they are columns 1 to 4 and no particular k. Mean "
+    note += "headings of its columns are lost: they are columns 1 to 4 and no particular k. The "
+    note += "scale and size of the pixels are not published: compare the distances among "
+    note += "themselves alone. Mean "
     note += "LPIPS of its six models; its backbone is not published."
     return Section("Published values", note, header, lines)
 

@@ -3,6 +3,11 @@
 Resolution, epochs, batch size, learning rate and sampler behind them are not published.
 """
 
+import numpy as np
+from scipy.special import logit
+
+from depthbias.estimates.slopes import slope_weights
+
 SOURCE = "arXiv 2505.17560"
 
 # Table A: parameters with 3 channels in and out.
@@ -21,6 +26,23 @@ CELEBA_GENERATED = {
     "male": dict(zip(PARAMETERS, (40.33, 40.85, 39.18, 37.22, 30.36, 28.85), strict=True)),
     "female": dict(zip(PARAMETERS, (59.67, 59.15, 60.82, 62.78, 69.64, 71.15), strict=True)),
 }
+
+
+def male_log_odds_shifts() -> dict[str, float]:
+    """logit of the published share minus that of the training data, for the minority, male."""
+    trained = logit(CELEBA_TRAINING["male"] / 100)
+    return {
+        name: float(logit(share / 100) - trained)
+        for name, share in CELEBA_GENERATED["male"].items()
+    }
+
+
+def male_slope() -> float:
+    """Least-squares slope of these on depth, logits a stage, without depth2-large."""
+    shifts = {k: v for k, v in male_log_odds_shifts().items() if not k.endswith("-large")}
+    depths = np.array([float(name.removeprefix("depth")) for name in shifts])
+    return float(slope_weights(depths) @ np.array(list(shifts.values())))
+
 
 # Mean LPIPS x 100 over pairs of generated images.
 LPIPS_X100 = dict(zip(PARAMETERS, (22.91, 23.26, 23.17, 25.65, 28.03, 29.12), strict=True))

@@ -92,6 +92,7 @@ def made_up_summary(
                         }
                         keys |= {"class": name, "n": 1000 * (seeds if seed == "all" else 1)}
                         add("share_corrected", share, 0.03 * np.sqrt(share), **keys)
+                        add("share_raw", share, 0.03 * np.sqrt(share), **keys)
                         add("log_odds_shift", logit(share) - logit(aim), 0.12, **keys)
     for architecture in architectures:
         for sampler in samplers:
@@ -548,6 +549,10 @@ def test_published_numbers_are_consistent():
         shares = [published.CELEBA_GENERATED[name][architecture] for name in ("male", "female")]
         assert sum(shares) == pytest.approx(100)
     assert list(published.PARAMETERS) == PUBLISHED == list(published.LPIPS_X100)
+    shifts = {"depth2": -0.056, "depth2-large": -0.034, "depth3": -0.104, "depth4": -0.187}
+    shifts |= {"depth5": -0.494, "depth6": -0.567}
+    assert published.male_log_odds_shifts() == pytest.approx(shifts, abs=6e-4)
+    assert published.male_slope() == pytest.approx(-0.141, abs=6e-4)
 
 
 def test_unets_are_ordered_by_series_and_depth():
