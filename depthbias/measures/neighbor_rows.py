@@ -9,7 +9,7 @@ import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import TRAIN, Run
-from depthbias.measures.copies import closer_than_neighbour, copies, memorised, relative_distances
+from depthbias.measures.copies import authentic, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
 
@@ -110,9 +110,9 @@ def _measures(
     for k in options.ks:
         yield mean_of(values[:, k - 1], run, f"nn_{kind}:{suffix}", class_name, k)
         yield mean_of(values[:, :k].mean(axis=1), run, f"nn_{kind}_mean:{suffix}", class_name, k)
-    if run.architecture != TRAIN:  # there it is 0: the neighbour's own nearest is at most as far
-        closer = closer_than_neighbour(distances[:, 0], neighbours.gap[rows])
-        yield share_of(closer, run, f"authenticity:{suffix}", class_name)
+    if run.architecture != TRAIN:  # there it is 1: the neighbour's own nearest is at most as far
+        own = authentic(distances[:, 0], neighbours.gap[rows])
+        yield share_of(own, run, f"authentic_share:{suffix}", class_name)
     if suffix in options.copies:
         original = ~copies(values[:, 0], options.copies[suffix])
         yield share_of(original, run, f"gl_score:{suffix}", class_name)

@@ -60,8 +60,8 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     found = _tables("Nearest training images", note, rows, nearest)
     if set(rows["study"]) == {"celeba"}:
         found.append(_published())
-    note = "Nearer than its neighbour: share of images nearer to their nearest training image than "
-    note += "that is to its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
+    note = "Authentic: share of images not nearer to their nearest training image than that is to "
+    note += "its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
     note += "|x - NN(x)| / |x|, pixels of -1 to 1. GL: share without a training image above the "
     note += f"cosine of copies. {INTERVAL.capitalize()}."
     found += _tables("Copies", note, rows, _copies(rows, about))
@@ -91,8 +91,8 @@ def _copies(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
         elif f"gl_score:{name}" in set(rows["metric"]):
             columns.append(TableColumn(f"GL, {name} (%)", f"gl_score:{name}", scale=100, digits=1))
         if name != "diversity":
-            label = f"nearer than its neighbour, {name} (%)"
-            columns.append(TableColumn(label, f"authenticity:{name}", scale=100, digits=1))
+            label = f"authentic, {name} (%)"
+            columns.append(TableColumn(label, f"authentic_share:{name}", scale=100, digits=1))
     return columns
 
 

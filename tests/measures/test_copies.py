@@ -11,7 +11,7 @@ from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured, _image_error, mean_of, rows_of, share_of
 from depthbias.estimates.runs import Run
 from depthbias.measures.copies import (
-    closer_than_neighbour,
+    authentic,
     copies,
     memorised,
     paired_cosines,
@@ -39,14 +39,14 @@ def test_memorised_is_three_times_nearer_to_one_image_than_to_any_other():
     assert memorised(distances).tolist() == [True, False, True, False, False]
 
 
-def test_closer_than_the_neighbour_is_to_its_own():
+def test_an_image_is_authentic_unless_nearer_than_the_neighbour_is_to_its_own():
     """Training images at 0, 1 and 5: those at 0 and 1 are 1 apart, the one at 5 is 4 from 1."""
     training = np.array([[0.0], [1.0], [5.0]])
     queries = np.array([[0.4], [-1.5], [7.0], [9.5], [1.0]])
     found = find("any", "euclidean", queries, training, NeighborSettings([1], {}, "cpu"))
     assert found.gap.tolist() == [1, 1, 4, 4, 1]
-    closer = closer_than_neighbour(found.distances[:, 0], found.gap)
-    assert closer.tolist() == [True, False, True, False, True]
+    own = authentic(found.distances[:, 0], found.gap)
+    assert own.tolist() == [False, True, False, True, False]
 
 
 def test_the_relative_distance_takes_pixels_of_minus_one_to_one():
@@ -128,8 +128,8 @@ def test_closeness_overall_and_by_class():
         training.reshape(30, 1, -1).astype(float) - training.reshape(1, 30, -1), axis=2
     )
     np.fill_diagonal(between, np.inf)
-    closer = near[:, 0] < between.min(axis=1)[distances.argmin(axis=1)]
-    assert got["authenticity:pixels", "", 0].value == closer[overall].mean()
+    own = near[:, 0] >= between.min(axis=1)[distances.argmin(axis=1)]
+    assert got["authentic_share:pixels", "", 0].value == own[overall].mean()
     assert not any(metric.startswith("gl_score") for metric, _, _ in got)
 
 
@@ -156,7 +156,7 @@ def test_training_images_among_the_others_are_never_nearer_than_those_are():
     run = RUN._replace(architecture="train", sampler="")
     queries = Queries(run, made_up(20)[[3, 11]], np.zeros(2, dtype=int), np.arange(2))
     got = values_of(closeness(queries, found, ["six"], options))
-    assert not any(metric.startswith("authenticity") for metric, _, _ in got)
+    assert not any(metric.startswith("authentic_share") for metric, _, _ in got)
 
 
 def test_the_closest_pairs_name_image_and_training_image():

@@ -405,7 +405,7 @@ def test_all_measurements_become_rows_of_one_table(measured):
         *("lpips", "lpips_within", "lpips_between", "lpips_per_depth"),
         *("nn_distance", "nn_distance_mean", "nn_distance_per_depth"),
         *("nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth"),
-        *("authenticity", "memorised_share", "gl_pixel", "gl_score", "rp_score"),
+        *("authentic_share", "memorised_share", "gl_pixel", "gl_score", "rp_score"),
     }
     whole = rows[(rows["class"] == "") & (rows["seed"] == "all")]
     nearest = whole[(whole["metric"] == "nn_distance:pixels") & (whole["k"] == 1)]
