@@ -31,7 +31,8 @@ def parse() -> argparse.Namespace:
         "--copies",
         type=json.loads,
         required=True,
-        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}',
+        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}; '
+        'or "calibrated" on held-out images',
     )
     add("--study", required=True, help="name of the study, for the table")
     add("--threads", type=int, default=1, help="CPU threads")
@@ -55,6 +56,8 @@ def main() -> None:
         import torch
 
         from depthbias.estimates.measurements import Measured, rows_of
+        from depthbias.measures.copied_training import copied_shares
+        from depthbias.measures.copy_thresholds import CALIBRATED, told
         from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
         from depthbias.measures.neighbor_sets import NeighborData
 
@@ -63,21 +66,39 @@ def main() -> None:
         files = args.subsets, args.samples, args.embedded
         study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        options = NeighborSettings(sorted(args.k), args.copies, device)
+        copies = {
+            name: study.threshold(name, device) if given == CALIBRATED else given
+            for name, given in args.copies.items()
+        }
+        cosines = {name: told(found)["threshold"] for name, found in copies.items()}
+        options = NeighborSettings(sorted(args.k), cosines, device)
+        classes = study.real.classes
         measured: list[Measured] = []
         pairs: list[dict[str, Any]] = []
         with Progress(len(study), "neighbours", "sets of images") as progress:
-            for done, (queries, in_each, training) in enumerate(study.compare(options)):
+            for done, (queries, in_each, subset) in enumerate(study.compare(options)):
                 for neighbours in in_each:
-                    measured += closeness(queries, neighbours, study.real.classes, options)
+                    measured += closeness(queries, neighbours, classes, options)
+                    if neighbours.first_copy is not None:
+                        measured += copied_shares(
+                            queries.run,
+                            neighbours.embedding,
+                            neighbours.first_copy,
+                            len(queries.overall_rows),
+                            subset.labels,
+                            classes,
+                        )
                     if queries.run.sampler:
-                        pairs += closest(queries, neighbours, training, PAIRS)
+                        pairs += closest(queries, neighbours, subset.rows, PAIRS)
                 progress.update(done + 1)
     trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
     write_rows(args.output, rows_of(measured, trends))
     with replacing(args.pairs) as temporary:
         pd.DataFrame(pairs).to_csv(temporary, index=False, float_format="%.10g")
-    write_json(args.about, {name: study.real.about[name] for name in args.embeddings})
+    about = {name: dict(study.real.about[name]) for name in args.embeddings}
+    for name, found in copies.items():
+        about[name]["copies"] = told(found)
+    write_json(args.about, about)
 
 
 if __name__ == "__main__":

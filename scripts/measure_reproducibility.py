@@ -1,11 +1,11 @@
 """Measure how often two models of a study make the same image of the same noise."""
 
 import argparse
-import json
 from pathlib import Path
 
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
+from depthbias.measures.copy_thresholds import read_thresholds
 from depthbias.measures.embedding_files import check_alike, read_embedded
 from depthbias.measures.reproducibility import reproducibility
 from depthbias.system.errors import command
@@ -15,12 +15,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--embedded", type=Path, nargs="+", required=True, help="embedded samples (.npz)")
-    add(
-        "--copies",
-        type=json.loads,
-        required=True,
-        help='cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}',
-    )
+    add("--about", type=Path, required=True, help="thresholds of copies, by embedding (.json)")
     add("--study", required=True, help="name of the study, for the table")
     add("--output", type=Path, required=True, help="table to write (.csv)")
     return parser.parse_args()
@@ -32,7 +27,7 @@ def main() -> None:
     check_alike(runs[0], runs)
     measured = [
         score
-        for name, threshold in args.copies.items()
+        for name, threshold in read_thresholds(args.about).items()
         for score in reproducibility(runs, name, threshold)
     ]
     write_rows(args.output, rows_of(measured, []))

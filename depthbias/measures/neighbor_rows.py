@@ -1,7 +1,7 @@
 """How near images are to the training images: models, held-out images and the training images."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import TRAIN, Run
+from depthbias.measures.copied_training import first_above, first_of
 from depthbias.measures.copies import authentic, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
@@ -48,7 +49,9 @@ class Queries:
 class Neighbours:
     """Neighbours among the training images in one embedding.
 
-    distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one.
+    distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one;
+    first_copy: [M], after how many images each training image is first copied (the number of
+    images: never), None where copies are not told in this embedding.
     """
 
     embedding: str
@@ -56,14 +59,30 @@ class Neighbours:
     distances: np.ndarray
     indices: np.ndarray
     gap: np.ndarray
+    first_copy: np.ndarray | None = None
 
 
 def find(
-    embedding: str, metric: Metric, queries: Vectors, training: Vectors, options: NeighborSettings
+    embedding: str,
+    metric: Metric,
+    queries: Vectors,
+    training: Vectors,
+    options: NeighborSettings,
+    order: np.ndarray,
 ) -> Neighbours:
-    """The neighbours of `queries` [N, D] among `training` [M, D]."""
+    """The neighbours of `queries` [N, D] among `training` [M, D].
+
+    order: rows of the queries that copies of training images are looked for in, in this order.
+    """
     nearby = nearest(queries, training, options.depth, metric, options.device)
-    return _with_gap(embedding, metric, nearby, training, options)
+    first = None
+    if embedding == "pixels":
+        flags = memorised(nearby[0][order])
+        first = first_of(nearby[1][order, 0], flags, training.shape[0])
+    elif embedding in options.copies:
+        threshold = options.copies[embedding]
+        first = first_above(queries[order], training, threshold, options.device)
+    return replace(_with_gap(embedding, metric, nearby, training, options), first_copy=first)
 
 
 def find_others(
@@ -114,8 +133,9 @@ def _measures(
         own = authentic(distances[:, 0], neighbours.gap[rows])
         yield share_of(own, run, f"authentic_share:{suffix}", class_name)
     if suffix in options.copies:
-        original = ~copies(values[:, 0], options.copies[suffix])
-        yield share_of(original, run, f"gl_score:{suffix}", class_name)
+        copied = copies(values[:, 0], options.copies[suffix])
+        yield share_of(copied, run, f"copied_share:{suffix}", class_name)
+        yield share_of(~copied, run, f"gl_score:{suffix}", class_name)
     if suffix == "pixels":
         yield share_of(memorised(distances), run, f"memorised_share:{suffix}", class_name)
         first = rows[:GAUSS_IMAGES]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from depthbias.diffusion.architectures import SERIES
 from depthbias.estimates.runs import ALL_SEEDS, ordered_architectures
+from depthbias.measures.copy_thresholds import in_words
 from depthbias.report.names import ratio_title, sampler_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
@@ -255,9 +256,17 @@ def _embeddings(about: Mapping[str, Any]) -> Section:
             described["origin"],
             described["transform"],
             str(described.get("dimension", "-")),
+            in_words(described),
             "; ".join(f"{file} {sha256}" for file, sha256 in described["sha256"].items()) or "-",
         ]
         for name, described in about.items()
     ]
-    header = ["embedding", "origin", "input", "dimension", "files (SHA-256)"]
+    header = [
+        "embedding",
+        "origin",
+        "input",
+        "dimension",
+        "copies: cosine above",
+        "files (SHA-256)",
+    ]
     return Section("Embeddings", "What the distances above are measured in.", header, lines)

@@ -113,6 +113,7 @@ rule measure_neighbors:
 rule measure_reproducibility:
     input:
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
+        about=NEIGHBORS_ABOUT,
     output:
         REPRODUCIBILITY,
     log:
@@ -123,7 +124,6 @@ rule measure_reproducibility:
         "../../environment.yml"
     params:
         code=digest("measure_reproducibility"),
-        copies=lambda w: json.dumps(study_of(w).neighbors.copies),
     shell:
-        'python "$DEPTHBIAS/scripts/measure_reproducibility.py" --embedded {input.embedded:q} --copies {params.copies:q} --study {wildcards.study}'
+        'python "$DEPTHBIAS/scripts/measure_reproducibility.py" --embedded {input.embedded:q} --about {input.about:q} --study {wildcards.study}'
         " --output {output:q} &> {log:q}"
