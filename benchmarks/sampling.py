@@ -1,7 +1,5 @@
 """Sampling: depthbias.diffusion.samplers against diffusers' DDIMPipeline."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -10,12 +8,12 @@ from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
 from diffusers.pipelines.ddim import pipeline_ddim
 
 from benchmarks.turns import Row, in_turns, row
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.noise import initial_noise
 from depthbias.diffusion.samplers import sample
 from depthbias.diffusion.schedules import noise_levels
 from depthbias.diffusion.unet import build_unet
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
-from depthbias.system.compute import fast_layout, matmul_precision
+from depthbias.system.compute import fast_layout, matmul_precision, without_tf32
 
 
 class Ours:
@@ -24,7 +22,7 @@ class Ours:
     def __init__(self, model: UNet2DModel, steps: int, batch: int, device: torch.device) -> None:
         config = model.config
         model.to(device=device, memory_format=fast_layout(config.sample_size, device))
-        self.denoiser = UNetDenoiser(model, "ddpm", clip=True)
+        self.denoiser = NetworkDenoiser(model, "ddpm", clip=True)
         self.sigmas, self.batch, self.device = noise_levels("ddpm", steps), batch, device
         self.shape = (config.in_channels, config.sample_size, config.sample_size)
 
@@ -60,20 +58,6 @@ class Theirs:
             output_type="np",
         ).images
         return (images * 255).round().astype(np.uint8)
-
-
-@contextmanager
-def without_tf32() -> Iterator[None]:
-    """TF32, whose 10 bits many steps make visible, is off in the block."""
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [place.allow_tf32 for place in places]
-    for place in places:
-        place.allow_tf32 = False
-    try:
-        yield
-    finally:
-        for place, value in zip(places, before, strict=True):
-            place.allow_tf32 = value
 
 
 def check(ours: Ours, theirs: Theirs) -> str:

@@ -1,29 +1,23 @@
 """Classify the samples of one run. On the CPU: 10,000 images take seconds to half a minute."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
 from depthbias.estimates.runs import as_json
 from depthbias.measures.samples import read_samples
+from depthbias.system.arguments import CLASSIFIER, THREADS, arguments, file
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import write_npz
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--samples", type=Path, required=True, help="generated images (.npz)")
-    add("--model", type=Path, required=True, help="weights of the classifier (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--threads", type=int, default=1, help="CPU threads")
-    add("--output", type=Path, required=True, help="class probabilities to write (.npz)")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse()
+    args = arguments(
+        __doc__,
+        file("--samples", "generated images (.npz)"),
+        *CLASSIFIER,
+        THREADS,
+        file("--output", "class probabilities to write (.npz)"),
+    )
+    samples = read_samples(args.samples)
     samples = read_samples(args.samples)
     shape = samples.images.shape[1:]
 
@@ -44,8 +38,7 @@ def main() -> None:
         {
             "probabilities": classify(model, samples.images),
             "classes": np.array(meta["classes"], dtype=np.str_),
-            "indices": samples.indices,
-            "noise_seed": np.array(samples.noise_seed),
+            "noise": samples.noise,
             "run": as_json(samples.run),
         },
     )

@@ -1,50 +1,36 @@
 """Embed the samples of one run: vectors for neighbours, summed distances for diversity."""
 
-import argparse
-import sys
-from pathlib import Path
-
 import numpy as np
 
 from depthbias.estimates.runs import as_json
 from depthbias.measures.embedding_files import write_embedded
 from depthbias.measures.samples import join, read_classes, read_samples
+from depthbias.system.arguments import CLASSIFIER, EMBEDDINGS, THREADS, arguments, file
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--samples", type=Path, required=True, help="generated images (.npz)")
-    add("--classes", type=Path, required=True, help="what the classifier made of them (.npz)")
-    add("--embeddings", nargs="+", required=True, help="for neighbours, like: pixels classifier")
-    add("--backbone", required=True, help="of the distance for diversity, like: lpips-alex")
-    add("--model", type=Path, required=True, help="weights of the classifier (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--threads", type=int, default=1, help="CPU threads")
-    add("--output", type=Path, required=True, help="embedded images to write (.npz)")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse()
+    args = arguments(
+        __doc__,
+        file("--samples", "generated images (.npz)"),
+        file("--classes", "what the classifier made of them (.npz)"),
+        *EMBEDDINGS,
+        *CLASSIFIER,
+        THREADS,
+        file("--output", "embedded images to write (.npz)"),
+    )
     samples = join(read_samples(args.samples), read_classes(args.classes))
     images, labels, classes = samples.images, samples.labels, np.array(samples.classes)
     check_writable(args.output)
-    with lease() as leased:
-        import torch
-
-        from depthbias.system.compute import exact_device
+    with computing(args.threads, exact=True) as device:
         from depthbias.vision.classifier import load_classifier
         from depthbias.vision.embedder import Embedder
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
         classifier = load_classifier(args.model, args.meta)
-        embedder = Embedder(args.embeddings, args.backbone, classifier, exact_device())
+        embedder = Embedder(args.embeddings, args.backbone, classifier, device)
         with Progress(len(images), "embedding") as progress:
             vectors = embedder.vectors(images, np.arange(len(images)), progress.update)
         sums = embedder.sums(images, labels, len(classes))
@@ -52,9 +38,9 @@ def main() -> None:
         "labels": labels,
         "classes": classes,
         "sums": sums,
-        "indices": samples.indices,
+        "noise": samples.noise,
+        "run": as_json(samples.run),
     }
-    others |= {"noise_seed": np.array(samples.noise_seed), "run": as_json(samples.run)}
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
 
 

@@ -1,8 +1,5 @@
 """Measure class proportions, amplification, trends, transitions and controls of a study."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 
 from depthbias.data.subsets import read_subset
@@ -11,26 +8,23 @@ from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument
 from depthbias.measures.real_mixes import control_rows
 from depthbias.measures.samples import read_classified
+from depthbias.system.arguments import STUDY, SUBSETS, TABLE, arguments, file, files, flag
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import read_json, read_npz
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--meta", type=Path, required=True, help="description of the classifier (.json)")
-    add("--control", type=Path, required=True, help="classified real images (.npz)")
-    add("--subsets", type=Path, nargs="+", required=True, help="training subsets (.json)")
-    add("--classes", type=Path, nargs="+", required=True, help="classified samples (.npz)")
-    add("--study", required=True, help="name of the study, for the table")
-    add("--decidable", type=float, required=True, help="least top probability of a decided image")
-    add("--bootstrap", type=int, required=True, help="resamples behind an interval")
-    add("--output", type=Path, required=True, help="table to write (.csv)")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse()
+    args = arguments(
+        __doc__,
+        file("--meta", "description of the classifier (.json)"),
+        file("--control", "classified real images (.npz)"),
+        SUBSETS,
+        files("--classes", "classified samples (.npz)"),
+        STUDY,
+        flag("--decidable", "least top probability of a decided image", float),
+        flag("--bootstrap", "resamples behind an interval", int),
+        TABLE,
+    )
     meta = read_json(args.meta)
     try:
         classes, confusion = meta["classes"], np.array(meta["confusion"])

@@ -3,79 +3,71 @@
 Then sample it, its linear map, the Gaussian and the multi-delta from the same noise.
 """
 
-import argparse
 import sys
-from pathlib import Path
+from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from depthbias.estimates.runs import as_json, read_run
+from depthbias.estimates.runs import RUN, as_json
+from depthbias.system.arguments import IMAGES, MODEL, THREADS, file, flag, parser, positive
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.measures.structure import Measurements
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="weights (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--images", type=Path, required=True, help="prepared images (.npz)")
-    add("--subset", type=Path, required=True, help="the rows it was trained on (.json)")
-    add("--levels", type=positive, required=True, help="noise levels, from 80 down to 0.002")
-    add("--pairs", type=positive, required=True, help="image pairs of the linearity score")
-    add("--noisy-images", type=positive, required=True, help="of the score errors")
-    add("--samples", type=positive, required=True, help="noisy images a linear map is fitted to")
-    add("--seed", type=int, required=True, help="of images and noise, 0 or more")
-    add("--count", type=positive, required=True, help="images to sample, by Heun's method")
-    add("--noise-seed", type=int, required=True, help="of the noise they start from, 0 or more")
-    add("--batch-size", type=positive, required=True)
-    add("--threads", type=positive, default=1, help="CPU threads")
-    add(
-        "--run",
-        required=True,
-        help='JSON {"study", "ratio", "architecture", "seed"}',
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        *MODEL,
+        IMAGES,
+        file("--subset", "the rows it was trained on (.json)"),
+        flag("--levels", "noise levels, from 80 down to 0.002", positive),
+        flag("--pairs", "image pairs of the linearity score", positive),
+        flag("--noisy-images", "of the score errors", positive),
+        flag("--samples", "noisy images a linear map is fitted to", positive),
+        flag("--seed", "of images and noise, 0 or more", int),
+        flag("--count", "images to sample, by Heun's method", positive),
+        flag("--noise-seed", "of the noise they start from, 0 or more", int),
+        flag("--batch-size", kind=positive),
+        THREADS,
+        RUN,
+        file("--output", "measurements by name, [levels, n] each (.npz)"),
+        file("--trajectories", "states, denoised, images of each (.npz)"),
     )
-    add("--output", type=Path, required=True, help="measurements by name, [levels, n] each (.npz)")
-    add("--trajectories", type=Path, required=True, help="states, denoised, images of each (.npz)")
-    args = parser.parse_args()
+    args = given.parse_args()
     if min(args.seed, args.noise_seed) < 0:
-        parser.error("--seed and --noise-seed must be 0 or more")
-    args.run = read_run("--run", args.run)
+        given.error("--seed and --noise-seed must be 0 or more")
     return args
 
 
 def sample(
-    args: argparse.Namespace, denoiser: "UNetDenoiser", compared: "Measurements", images: "Tensor"
+    args: Namespace,
+    denoiser: "NetworkDenoiser",
+    compared: "Measurements",
+    images: "Tensor",
 ) -> "dict[str, np.ndarray]":
     """The trajectories of the four denoisers as arrays, first axis the denoiser."""
     import numpy as np
 
     from depthbias.data.pixels import to_uint8
     from depthbias.diffusion.denoiser import Denoiser
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.noise import initial_noise
     from depthbias.diffusion.trajectories import follow
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
+    from depthbias.measures.samples import noise_of
 
     if compared.gaussian.note:
         print(compared.gaussian.note, file=sys.stderr, flush=True)
     denoisers: dict[str, Denoiser] = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
-        "architecture": UNetDenoiser(
+        "architecture": NetworkDenoiser(
             denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
         ),
         "linear": compared.linear,
@@ -91,26 +83,20 @@ def sample(
             [np.stack([to_uint8(x).cpu().numpy() for x in path.denoised]) for path in paths]
         ),
         "images": np.stack([to_uint8(path.states[-1]).cpu().numpy() for path in paths]),
-        "indices": np.arange(args.count),
-        "noise_seed": np.array(args.noise_seed),
+        "noise": noise_of([args.noise_seed], args.count),
     }
 
 
 def main() -> None:
     args = parse()
     check_writable(args.output, args.trajectories)
-    with lease() as leased:
+    with computing(args.threads, exact=True) as device:
         import numpy as np
-        import torch
 
         from depthbias.diffusion.loading import load_denoiser, load_training_images
         from depthbias.diffusion.schedules import edm_sigmas
         from depthbias.measures.structure import Effort, measure
-        from depthbias.system.compute import measuring_device
 
-        print(leased, file=sys.stderr, flush=True)
-        torch.set_num_threads(args.threads)
-        device = measuring_device()
         denoiser, meta = load_denoiser(args.model, args.meta, device)
         images = load_training_images(args.images, args.subset, meta, device)
         sigmas = edm_sigmas(args.levels).tolist()

@@ -1,28 +1,16 @@
 """Plot what models trained on two sets without a common image make of the same noise."""
 
-import argparse
-from pathlib import Path
-
 from depthbias.report.style import save
 from depthbias.report.trajectory_figures import plot_disjoint, read_trajectories
+from depthbias.system.arguments import FIGURE, arguments, files
 from depthbias.system.errors import command
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--first", type=Path, nargs="+", required=True, metavar="NPZ", help="one a U-Net")
-    add("--second", type=Path, nargs="+", required=True, metavar="NPZ", help="of the other set")
-    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
-    return parser.parse_args()
-
-
 def main() -> None:
-    arguments = parse()
-    save(
-        plot_disjoint(read_trajectories(arguments.first), read_trajectories(arguments.second)),
-        arguments.output,
-    )
+    first = files("--first", "one a U-Net", metavar="NPZ")
+    second = files("--second", "of the other set", metavar="NPZ")
+    args = arguments(__doc__, first, second, FIGURE)
+    save(plot_disjoint(read_trajectories(args.first), read_trajectories(args.second)), args.output)
 
 
 if __name__ == "__main__":

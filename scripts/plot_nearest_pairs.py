@@ -1,6 +1,5 @@
 """Plot the generated images nearest to a training image, with that image, for one ratio."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +8,9 @@ import pandas as pd
 from depthbias.measures.samples import read_samples
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
+from depthbias.system.arguments import FIGURE, IMAGES, arguments, file, files, flag
 from depthbias.system.errors import UserError, command, explain
 from depthbias.system.files import map_npz
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--pairs", type=Path, required=True, help="nearest pairs of a study (.csv)")
-    add("--images", type=Path, required=True, help="prepared images (.npz)")
-    add("--samples", type=Path, nargs="+", required=True, help="one ratio and seed (.npz)")
-    add("--embedding", required=True, help="in which pairs are near, like: pixels")
-    add("--output", type=Path, nargs="+", required=True, metavar="FIGURE", help=".svg, .png, .pdf")
-    return parser.parse_args()
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
@@ -34,7 +23,14 @@ def read_pairs(path: Path) -> pd.DataFrame:
 
 
 def main() -> None:
-    args = parse()
+    args = arguments(
+        __doc__,
+        file("--pairs", "nearest pairs of a study (.csv)"),
+        IMAGES,
+        files("--samples", "one ratio and seed (.npz)"),
+        flag("--embedding", "in which pairs are near, like: pixels"),
+        FIGURE,
+    )
     pairs, shown, samples = read_pairs(args.pairs), [], {}
     for path in args.samples:
         model, own = read_samples(path), pairs

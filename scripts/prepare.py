@@ -1,39 +1,35 @@
 """Prepare a data set: images cropped and resized, attributes, names and source, in one .npz."""
 
-import argparse
 import os
+from argparse import Namespace
 from pathlib import Path
 
 from depthbias.data.dataset import write_data_set
 from depthbias.data.registry import DATA_SETS, key_problem, load_data_set
+from depthbias.system.arguments import file, flag, parser, positive
 from depthbias.system.errors import command
 from depthbias.system.progress import Progress
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dataset", required=True, choices=DATA_SETS)
-    parser.add_argument("--size", required=True, type=positive, help="side in pixels")
-    parser.add_argument("--channels", required=True, type=int, choices=[1, 3])
-    parser.add_argument("--raw", default="", help="folder of the files as downloaded")
-    parser.add_argument("--labels", default="", help="label table (CSV: file, label) of a folder")
-    parser.add_argument("--workers", type=positive, default=1, help="processes that decode images")
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        flag("--dataset", choices=DATA_SETS),
+        flag("--size", "side in pixels", positive),
+        flag("--channels", "1 grey, 3 RGB", int, choices=[1, 3]),
+        flag("--raw", "folder of the files as downloaded", default=""),
+        flag("--labels", "label table (CSV: file, label) of a folder", default=""),
+        flag("--workers", "processes that decode images", positive, default=1),
+        file("--output", "prepared images to write (.npz)"),
+    )
+    args = given.parse_args()
     if problem := key_problem(args.dataset, args.raw, args.labels):
-        parser.error(f"--{problem}")
+        given.error(f"--{problem}")
     return args
 
 
 def main() -> None:
-    args = arguments()
+    args = parse()
     folders = [Path(args.raw)]
     if shared := os.environ.get("DEPTHBIAS_DATA"):
         folders += [Path(shared) / args.dataset, Path(shared)]

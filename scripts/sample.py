@@ -1,15 +1,15 @@
-"""Sample images from a trained model; image i starts from noise (seed, i), whatever the model."""
+"""Sample images from a trained model; they start from the same noises, whatever the model."""
 
-import argparse
-import sys
-from pathlib import Path
+from argparse import Namespace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
-from depthbias.estimates.runs import as_json, keys_of, read_run
+from depthbias.estimates.runs import RUN, as_json, keys_of
+from depthbias.system.arguments import MODEL, THREADS, file, flag, parser, positive
 from depthbias.system.errors import UserError, command
 from depthbias.system.files import check_writable, write_json, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
@@ -17,62 +17,54 @@ if TYPE_CHECKING:
     import torch
 
 
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--model", type=Path, required=True, help="weights (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description (.json)")
-    add("--sampler", choices=SAMPLERS, required=True)
-    add(
-        "--steps", type=positive, required=True, help="noise levels; heun needs two passes for each"
+def parse() -> Namespace:
+    given = parser(
+        __doc__,
+        *MODEL,
+        flag("--sampler", choices=SAMPLERS),
+        flag("--steps", "noise levels; heun needs two passes for each", positive),
+        flag("--count", "images of each noise seed", positive),
+        flag("--noise-seeds", "0 or more, each once", int, nargs="+"),
+        flag("--batch-size", kind=positive),
+        THREADS,
+        RUN,
+        file("--output", "images, noise, run (.npz)"),
+        file("--usage", "what it took, to write (.json)"),
     )
-    add("--count", type=positive, required=True, help="number of images")
-    add("--noise-seed", type=int, required=True, help="0 or more")
-    add("--batch-size", type=positive, required=True)
-    add("--threads", type=positive, default=1, help="CPU threads")
-    add("--run", required=True, help='what this is, copied into the output: JSON {"study": ...}')
-    add("--output", type=Path, required=True, help="images, indices, noise_seed, run (.npz)")
-    add("--usage", type=Path, required=True, help="what it took, to write (.json)")
-    args = parser.parse_args()
-    if args.noise_seed < 0:
-        parser.error("--noise-seed must be 0 or more")
-    args.run = read_run("--run", args.run)
+    args = given.parse_args()
+    if min(args.noise_seeds) < 0 or len(set(args.noise_seeds)) < len(args.noise_seeds):
+        given.error("--noise-seeds must be 0 or more, each once")
     return args
 
 
-def draw(
-    args: argparse.Namespace, model: Any, meta: dict[str, Any], device: "torch.device"
-) -> "np.ndarray":
-    """uint8 [count, S, S, C]."""
+def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
+    """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
+    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
-    from depthbias.diffusion.unet_denoiser import UNetDenoiser
     from depthbias.system.compute import fast_layout
 
     size = meta["size"]
     model.to(device=device, memory_format=fast_layout(size, device))
     try:
-        denoiser = UNetDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+        denoiser = NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
         sigmas = noise_levels(meta["objective"], args.steps)
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
         ) from error
-    images = np.empty((args.count, size, size, meta["channels"]), dtype=np.uint8)
+    total = len(args.noise_seeds) * args.count
+    images = np.empty((total, size, size, meta["channels"]), dtype=np.uint8)
     with Progress(
-        args.count, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
+        total, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
     ) as progress:
-        for first in range(0, args.count, args.batch_size):
-            part = slice(first, min(first + args.batch_size, args.count))
+        batches = range(0, args.count, args.batch_size)
+        for (place, noise_seed), first in product(enumerate(args.noise_seeds), batches):
+            indices = range(first, min(first + args.batch_size, args.count))
+            start = place * args.count + first
+            part = slice(start, start + len(indices))
 
             def advance(share: float, of: slice = part) -> None:
                 progress.update(of.start + round(share * (of.stop - of.start)))
@@ -81,8 +73,8 @@ def draw(
                 denoiser,
                 args.sampler,
                 sigmas,
-                noise_seed=args.noise_seed,
-                indices=range(part.start, part.stop),
+                noise_seed=noise_seed,
+                indices=indices,
                 shape=(meta["channels"], size, size),
                 device=device,
                 progress=advance,
@@ -93,17 +85,14 @@ def draw(
 def main() -> None:
     args = parse()
     check_writable(args.output, args.usage)
-    with lease() as leased:
+    with computing(args.threads) as device:
         import numpy as np
-        import torch
 
         from depthbias.diffusion.checkpoints import load_model
-        from depthbias.system.compute import choose_device, matmul_precision
+        from depthbias.measures.samples import noise_of
+        from depthbias.system.compute import matmul_precision
         from depthbias.system.usage import Meter
 
-        print(leased, file=sys.stderr, flush=True)
-        torch.set_num_threads(args.threads)
-        device = choose_device()
         meter = Meter(device)
         model, meta = load_model(args.model, args.meta)
         try:
@@ -113,8 +102,7 @@ def main() -> None:
         record = meter.record(matmul_precision(device))
     samples: dict[str, np.ndarray | str] = {
         "images": images,
-        "indices": np.arange(args.count),
-        "noise_seed": np.array(args.noise_seed),
+        "noise": noise_of(args.noise_seeds, args.count),
         "run": as_json(args.run),
     }
     write_npz(args.output, samples)

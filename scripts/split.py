@@ -1,34 +1,27 @@
 """Split the classes of a data set, without duplicates, into pool, calibration and control."""
 
-import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 
 from depthbias.data.dataset import read_blocks
 from depthbias.data.splits import class_labels, first_copies, hold_out
+from depthbias.system.arguments import IMAGES, arguments, file, flag
 from depthbias.system.errors import command
 from depthbias.system.files import fingerprint, read_npz, write_json
 
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", required=True, type=Path, help="prepared data set (.npz)")
-    parser.add_argument(
-        "--classes",
-        required=True,
-        type=json.loads,
-        help='JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], "none": [...]}}',
-    )
-    parser.add_argument("--heldout", required=True, type=int, help="images held out a class")
-    parser.add_argument("--seed", required=True, type=int)
-    parser.add_argument("--output", required=True, type=Path)
-    return parser.parse_args()
+CLASSES = 'JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], "none": [...]}}'
 
 
 def main() -> None:
-    args = arguments()
+    args = arguments(
+        __doc__,
+        IMAGES,
+        flag("--classes", CLASSES, json.loads),
+        flag("--heldout", "images held out a class", int),
+        flag("--seed", "draws the held-out images", int),
+        file("--output", "split to write (.json)"),
+    )
     attributes, names = read_npz(args.images, "attributes", "names")
     classes = list(args.classes)
     labels = class_labels(attributes, names.tolist(), args.classes)

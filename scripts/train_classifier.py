@@ -1,50 +1,37 @@
 """Train the study's classifier on real images; measure its confusion on held-out ones."""
 
-import argparse
-import sys
-from pathlib import Path
-
 from depthbias.data.splits import read_split
+from depthbias.system.arguments import IMAGES, MADE_MODEL, THREADS, arguments, file, flag
 from depthbias.system.errors import command
 from depthbias.system.files import check_writable, fingerprint, map_npz, write_npz
-from depthbias.system.gpu_lease import lease
+from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 OPTIONS = ("budget", "batch_size", "learning_rate", "seed")
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--images", type=Path, required=True, help="prepared images (.npz)")
-    add("--split", type=Path, required=True, help="classes, pool and held-out images (.json)")
-    add("--budget", type=int, required=True, help="images seen in training")
-    add("--batch-size", type=int, required=True)
-    add("--learning-rate", type=float, required=True, help="the highest, after the warm-up")
-    add("--seed", type=int, required=True)
-    add("--threshold", type=float, required=True, help="least balanced accuracy")
-    add("--threads", type=int, default=1, help="CPU threads")
-    add("--model", type=Path, required=True, help="weights to write (.safetensors)")
-    add("--meta", type=Path, required=True, help="their description to write (.json)")
-    add("--control", type=Path, required=True, help="classified control images to write (.npz)")
-    return parser.parse_args()
-
-
 def main() -> None:
-    args = parse()
+    args = arguments(
+        __doc__,
+        IMAGES,
+        file("--split", "classes, pool and held-out images (.json)"),
+        flag("--budget", "images seen in training", int),
+        flag("--batch-size", kind=int),
+        flag("--learning-rate", "the highest, after the warm-up", float),
+        flag("--seed", "draws weights and batches", int),
+        flag("--threshold", "least balanced accuracy", float),
+        THREADS,
+        *MADE_MODEL,
+        file("--control", "classified control images to write (.npz)"),
+    )
     split = read_split(args.split)
     images = map_npz(args.images, "images")
     check_writable(args.model, args.meta, args.control)
-    with lease() as leased:
-        import torch
-
+    with computing(args.threads, exact=True) as device:
         from depthbias.measures.calibration import calibrate, classify_held_out
         from depthbias.vision.classifier import save_classifier, train_classifier
 
-        print(f"device: {leased}", file=sys.stderr)
-        torch.set_num_threads(args.threads)
         options = {name: getattr(args, name) for name in OPTIONS}
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         with Progress(args.budget, "training the classifier") as progress:
             model = train_classifier(
                 images, split.pool, **options, device=device, report=progress.update
@@ -54,7 +41,7 @@ def main() -> None:
     classes = list(split.classes)
     meta = {"classes": classes, "size": images.shape[1], "channels": images.shape[3], **options}
     meta |= {"threshold": args.threshold, **calibrate(*calibration, classes, args.threshold)}
-    meta |= {"device": device, "split": fingerprint(args.split)}
+    meta |= {"device": device.type, "split": fingerprint(args.split)}
     save_classifier(model, meta, args.model, args.meta)
     write_npz(args.control, dict(zip(("probabilities", "labels"), control, strict=True)))
 

@@ -1,41 +1,26 @@
 """Write the table of architectures (the paper's Table A) with the sizes of the real networks."""
 
-import argparse
-from pathlib import Path
-
 from depthbias.estimates.tidy import write_rows
 from depthbias.report.architecture_table import architecture_table, section, tidy_rows
-from depthbias.report.pages import html_page, markdown_page
+from depthbias.report.pages import write_pages
+from depthbias.system.arguments import PAGES, STUDY, arguments, file, flag
 from depthbias.system.errors import command
-from depthbias.system.files import replacing, write_text
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("--architectures", nargs="+", required=True, metavar="NAME", help="named architectures")
-    add("--channels", type=int, required=True, help="of the study's images")
-    add("--size", type=int, required=True, help="height and width of the study's images")
-    add("--width", type=float, required=True, help="the study's factor on all channels")
-    add("--study", required=True, help="name of the study, for the rows")
-    add("--rows", type=Path, required=True, help="parameters as tidy rows, to write (.csv)")
-    add("--output-csv", type=Path, required=True)
-    add("--output-md", type=Path, required=True)
-    add("--output-html", type=Path, help="the same for the report")
-    return parser.parse_args()
 
 
 def main() -> None:
-    args = parse()
-    shape = (args.channels, args.size, args.width)
-    table = architecture_table(args.architectures, *shape)
-    shown = section(table, args.channels, args.width)
+    args = arguments(
+        __doc__,
+        flag("--architectures", "named architectures", nargs="+", metavar="NAME"),
+        flag("--channels", "of the study's images", int),
+        flag("--size", "height and width of the study's images", int),
+        flag("--width", "the study's factor on all channels", float),
+        STUDY,
+        file("--rows", "parameters as tidy rows, to write (.csv)"),
+        *PAGES,
+    )
+    table = architecture_table(args.architectures, args.channels, args.size, args.width)
     write_rows(args.rows, tidy_rows(table, args.study))
-    with replacing(args.output_csv) as temporary:
-        table.to_csv(temporary, index=False)
-    write_text(args.output_md, markdown_page("Architectures", [shown]))
-    if args.output_html:
-        write_text(args.output_html, html_page("Architectures", [shown]))
+    write_pages(args, "Architectures", table, [section(table, args.channels, args.width)])
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def coverage_of_trend(depths, seeds, spread, uneven, replicates, n=2000):
         slope = 0.2
         true = expit(logit(0.9) + slope * (x - x.mean()) + each * rng.normal(size=len(x)))
         shares = rng.binomial(n, true) / n
-        still = np.tile(shares, (2, 1))
+        still = np.tile(shares[:, None], 2)
         hits["shipped"] += covers(depth_trend(x, trained, shares, still, sizes), slope)
         counts = n * np.stack([shares, 1 - shares], axis=1)
         design = np.stack([np.ones(len(x)), x], axis=1)

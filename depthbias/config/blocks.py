@@ -129,15 +129,17 @@ class Sampling(Block):
         min_length=1,
         description="sampler-steps, the main one first; the others are the sampler control",
     )
-    images: PositiveInt = Field(description="generated images a model")
-    noise_seed: NonNegativeInt = Field(
-        default=0, description="image i starts from noise that depends on (noise seed, i) alone"
+    images: PositiveInt = Field(description="generated images a model, from each noise seed")
+    noise_seeds: list[NonNegativeInt] = Field(
+        default=[0],
+        min_length=1,
+        description="image i starts from noise that depends on (noise seed, i) alone",
     )
     batch_size: PositiveInt
 
-    @field_validator("samplers")
+    @field_validator("samplers", "noise_seeds")
     @classmethod
-    def _unique(cls, value: list[str]) -> list[str]:
+    def _unique(cls, value: list[Any]) -> list[Any]:
         return refuse_repeats(value)
 
 

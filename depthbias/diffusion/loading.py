@@ -9,7 +9,7 @@ from torch import Tensor
 from depthbias.data.pixels import to_float
 from depthbias.data.subsets import read_subset
 from depthbias.diffusion.checkpoints import load_model
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.system.compute import fast_layout
 from depthbias.system.errors import UserError
 from depthbias.system.files import map_npz
@@ -17,13 +17,13 @@ from depthbias.system.files import map_npz
 
 def load_denoiser(
     model_path: Path, meta_path: Path, device: torch.device
-) -> tuple[UNetDenoiser, dict[str, Any]]:
+) -> tuple[NetworkDenoiser, dict[str, Any]]:
     """(the model on the device as a denoiser that is not clipped, its description)."""
     model: Any
     model, meta = load_model(model_path, meta_path)
     model.to(device=device, memory_format=fast_layout(meta["size"], device))
     try:
-        return UNetDenoiser(model, meta["objective"], meta["sigma_data"]), meta
+        return NetworkDenoiser(model, meta["objective"], meta["sigma_data"]), meta
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{meta_path}: not usable as a denoiser ({error}): train it again"

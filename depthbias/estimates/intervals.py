@@ -67,16 +67,38 @@ def student_half_width(standard_error: float, freedom: int) -> float:
     return float(stdtrit(freedom, QUANTILES[1])) * standard_error
 
 
-def combined(value: float, half_width: float, draws: np.ndarray, n: int) -> Estimate:
-    """`value` with two independent errors: `half_width` either side, and draws [B] about it.
+def independent_share(draws: np.ndarray, weights: np.ndarray, design: np.ndarray) -> float:
+    """How much of the variance of weights @ draws is each run's own, in [0, 1].
+
+    draws [G, B] of G runs; weights [G] of a linear estimate; design [G, P] with independent
+    columns: what these can describe of a draw is common to runs. What they cannot has G - P degrees
+    of freedom. The measured values vary by a run's own error as well, so an interval that rests on
+    their spread holds it already.
+    """
+    runs, columns = design.shape
+    centred = draws - draws.mean(axis=1, keepdims=True)
+    total = float((weights @ centred).var())
+    if runs <= columns or total == 0:
+        return 0.0
+    left = centred - design @ (np.linalg.pinv(design) @ centred)
+    own = float((left**2).sum(axis=0).mean()) / (runs - columns)
+    return min(own * float(weights @ weights) / total, 1.0)
+
+
+def combined(
+    value: float, half_width: float, draws: np.ndarray, n: int, independent: float = 0.0
+) -> Estimate:
+    """`value` with two errors: `half_width` either side, and draws [B] about it.
 
     Each limit is as far as the root of the sum of the squared distances of the two (MOVER: Zou and
     Donner, Stat. Med. 27:1693, 2008), so an asymmetric interval stays asymmetric and few degrees of
-    freedom hurt only their part.
+    freedom hurt only their part. The part `independent` of the variance of the draws is not counted
+    beside `half_width`, which holds it already, but in its place where it is wider.
     """
     lower, upper = np.quantile(draws, QUANTILES)
-    below = np.hypot(half_width, max(value - lower, 0))
-    above = np.hypot(half_width, max(upper - value, 0))
+    distances = np.maximum([value - lower, upper - value], 0)
+    own = np.maximum(half_width, distances * np.sqrt(independent))
+    below, above = np.hypot(own, distances * np.sqrt(1 - independent))
     return Estimate(float(value), float(value - below), float(value + above), n)
 
 
@@ -84,10 +106,12 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, n: int) -> Estimate:
     """Mean over training seeds of a quantity without bounds; values [S], their draws [S, B].
 
     Hierarchical: seeds by Student's t with S - 1 degrees of freedom on the measured values (2 to 5
-    seeds cannot be resampled honestly: docs/statistics.md), then images and confusion matrix by the
-    draws. One seed: no interval.
+    seeds cannot be resampled honestly: docs/statistics.md), then what images and confusion matrix
+    have in common for all seeds by the draws. One seed: no interval.
     """
-    return combined(float(values.mean()), _seed_half_width(values), draws.mean(axis=0), n)
+    independent = _independent_of_seeds(draws)
+    half_width = _seed_half_width(values)
+    return combined(float(values.mean()), half_width, draws.mean(axis=0), n, independent)
 
 
 def share_over_seeds(values: np.ndarray, draws: np.ndarray, n: int) -> Estimate:
@@ -98,11 +122,16 @@ def share_over_seeds(values: np.ndarray, draws: np.ndarray, n: int) -> Estimate:
     mean = float(values.mean())
     inside = np.clip([mean, *draws.mean(axis=0)], 0.5 / n, 1 - 0.5 / n)
     stretch = inside[0] * (1 - inside[0])  # d share / d logit
-    found = combined(
-        float(logit(inside[0])), _seed_half_width(values) / stretch, logit(inside[1:]), n
-    )
+    half_width = _seed_half_width(values) / stretch
+    independent = _independent_of_seeds(draws)
+    found = combined(float(logit(inside[0])), half_width, logit(inside[1:]), n, independent)
     lower, upper = expit(found.lower), expit(found.upper)
     return Estimate(mean, float(np.minimum(lower, mean)), float(np.maximum(upper, mean)), n)
+
+
+def _independent_of_seeds(draws: np.ndarray) -> float:
+    seeds = len(draws)
+    return independent_share(draws, np.full(seeds, 1 / seeds), np.ones((seeds, 1)))
 
 
 def _seed_half_width(values: np.ndarray) -> float:

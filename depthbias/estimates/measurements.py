@@ -12,7 +12,6 @@ from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.intervals import (
     QUANTILES,
     Estimate,
-    combined,
     over_seeds,
     share_over_seeds,
     stream,
@@ -20,7 +19,8 @@ from depthbias.estimates.intervals import (
     wilson,
 )
 from depthbias.estimates.runs import ALL, REAL, TRAIN, Run
-from depthbias.estimates.slopes import slope_weights
+from depthbias.estimates.slopes import least_squares_slope, slope_weights
+from depthbias.system.errors import UserError
 
 DRAWS = 2000
 
@@ -31,7 +31,7 @@ class Measured:
 
     share: whether it is a share of n images; class_name: "" for all; k: 0 where there is none;
     values: float [n], of all images of a model in the order of their noise, with this mean (or
-    jackknife pseudo-values), so that models can be compared image by image.
+    jackknife pseudo-values), so that models can be compared image by image; runs: it rests on.
     """
 
     run: Run
@@ -41,6 +41,7 @@ class Measured:
     class_name: str = ""
     k: int = 0
     values: np.ndarray | None = field(default=None, repr=False, compare=False)
+    runs: int = 1
 
     @property
     def draws(self) -> np.ndarray:
@@ -62,7 +63,7 @@ class Measured:
     def row(self) -> dict[str, Any]:
         """The row of this run."""
         keys = {"metric": self.metric, "class": self.class_name, "k": self.k or None}
-        return keys | self.run._asdict() | self.estimate._asdict()
+        return keys | self.run._asdict() | self.estimate._asdict() | {"runs": self.runs}
 
 
 def mean_of(
@@ -70,9 +71,14 @@ def mean_of(
 ) -> Measured:
     """The mean of a number an image [N], with Student's t interval; NaN for no image.
 
+    UserError where the number of an image is NaN.
+
     Without a class, and if the run is a model (it has a sampler), the numbers are kept.
     """
     n = len(values)
+    if np.isnan(values).any():
+        told = f"{run.ratio}, {run.architecture}, seed {run.seed}"
+        raise UserError(f"{metric} ({told}): not a number in some of {n} images: make them again")
     value = float(values.mean()) if n else np.nan
     error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
     half_width = student_half_width(error, n - 1)
@@ -91,11 +97,13 @@ def rows_of(measured: Sequence[Measured], trends: Sequence[str]) -> Iterator[dic
     """Rows of every run, over seeds, and slopes on depth of the metrics in `trends`.
 
     Over seeds: the seed "all". Slopes: the metric NAME:EMBEDDING as NAME_per_depth:EMBEDDING, the
-    series as its architecture, for all images of a run (no class). What is NaN makes no row.
+    series as its architecture, for all images of a run (no class). A run without such an image has
+    a row whose value is NaN; those over seeds and slopes rest on the other runs, and say on how
+    many.
     """
-    usable = [m for m in measured if np.isfinite(m.estimate.value)]
-    for measurement in usable:
+    for measurement in measured:
         yield measurement.row
+    usable = [m for m in measured if np.isfinite(m.estimate.value)]
     for group in _grouped(usable, _without_seed):
         yield _over_seeds(group).row
     chosen = [m for m in usable if m.metric in trends and not m.class_name]
@@ -135,7 +143,7 @@ def _series(measurement: Measured) -> Run | None:
 
 
 def _over_seeds(group: Sequence[Measured]) -> Measured:
-    first = replace(group[0], run=group[0].run._replace(seed=ALL), values=None)
+    first = replace(group[0], run=group[0].run._replace(seed=ALL), values=None, runs=len(group))
     values = np.array([m.estimate.value for m in group])
     n = sum(m.estimate.n for m in group)
     if first.share:
@@ -164,21 +172,14 @@ def _image_error(group: Sequence[Measured], weights: np.ndarray) -> np.ndarray:
 def _over_depth(group: Sequence[Measured]) -> Measured:
     """Least-squares slope on depth, a stage, over G runs.
 
-    Errors as in `amplification.depth_trend`: residuals over 1 - leverage with Student's t of G - 2
-    degrees of freedom, combined with the error of the images.
+    Errors: those of `least_squares_slope`, and of the images, as a tilt of all values.
     """
     depths = np.array([get_architecture(m.run.architecture).depth for m in group], dtype=float)
     values = np.array([m.estimate.value for m in group])
-    weights = slope_weights(depths)
-    slope = float(weights @ values)
-    residuals = values - values.mean() - slope * (depths - depths.mean())
-    leverage = 1 / len(group) + weights * (depths - depths.mean())
-    with np.errstate(divide="ignore", invalid="ignore"):  # a lone run at a depth has leverage 1
-        error = float(np.linalg.norm(weights * residuals / (1 - leverage)))
-    half_width = student_half_width(error, len(group) - 2)
-    draws = slope + _image_error(group, weights)
+    error = _image_error(group, slope_weights(depths))
+    draws = values[:, None] + np.outer(depths - depths.mean(), error)
     metric, _, suffix = group[0].metric.partition(":")
     run = _series(group[0])
     assert run is not None
-    estimate = combined(slope, half_width, draws, len(group))
-    return Measured(run, f"{metric}_per_depth:{suffix}", estimate, k=group[0].k)
+    estimate = least_squares_slope(depths, values, draws)
+    return Measured(run, f"{metric}_per_depth:{suffix}", estimate, k=group[0].k, runs=len(group))

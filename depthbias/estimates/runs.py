@@ -3,14 +3,15 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from depthbias.diffusion.architectures import SERIES, get_architecture
+from depthbias.system.arguments import flag
 from depthbias.system.errors import UserError, lacking
 
 ALL = "all"  # the ratio, architecture or seed of what is over all of them
-ALL_SEEDS = ALL
 REAL = "real"  # the architecture of rows about held-out images
 TRAIN = "train"  # the architecture of rows about training images
 
@@ -67,6 +68,11 @@ def read_run(path: str | Path, told: object, study: str | None = None) -> Run:
     if study is not None and run.study != study:
         raise UserError(f"{path}: a run of study {run.study!r}, not of {study!r}: leave it out")
     return run
+
+
+RUN = flag(  # of a script
+    "--run", 'JSON {"study", "ratio", "architecture", "seed"}', partial(read_run, "--run")
+)
 
 
 def ordered_architectures(names: Iterable[str]) -> list[str]:

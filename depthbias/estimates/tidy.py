@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL, TRAIN
+from depthbias.estimates.runs import ALL, REAL, TRAIN
 from depthbias.system.errors import UserError, explain
-from depthbias.system.files import replacing
+from depthbias.system.files import write_csv
 
 COLUMNS = [
     "study",
@@ -28,6 +28,7 @@ COLUMNS = [
     "lower",
     "upper",
     "n",
+    "runs",
 ]
 KEYS = COLUMNS[: COLUMNS.index("value")]
 
@@ -43,8 +44,7 @@ def tidy(rows: Iterable[dict[str, Any]] | pd.DataFrame) -> pd.DataFrame:
 
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) -> None:
     """Write tidy rows as CSV, atomically; floats with 10 significant digits."""
-    with replacing(path) as temporary:
-        tidy(rows).to_csv(temporary, index=False, float_format="%.10g")
+    write_csv(path, tidy(rows))
 
 
 def read_rows(path: str | Path) -> pd.DataFrame:
@@ -118,12 +118,12 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows over all seeds."""
-    return rows[rows["seed"] == ALL_SEEDS]
+    return rows[rows["seed"] == ALL]
 
 
 def single_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about one seed: neither over seeds nor about a pair of them."""
-    return rows[~rows["seed"].isin(["", ALL_SEEDS]) & ~rows["seed"].str.contains("~")]
+    return rows[~rows["seed"].isin(["", ALL]) & ~rows["seed"].str.contains("~")]
 
 
 def main_sampler(rows: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,13 @@ import warnings
 import numpy as np
 from scipy.special import logit
 
-from depthbias.estimates.intervals import Estimate, combined, student_half_width
-from depthbias.estimates.slopes import slope_weights
+from depthbias.estimates.intervals import (
+    Estimate,
+    combined,
+    independent_share,
+    student_half_width,
+)
+from depthbias.estimates.slopes import cr3_error, intercept_weights, slope_weights
 from depthbias.measures.class_shares import log_odds
 
 
@@ -20,6 +25,15 @@ def kappa(trained: np.ndarray, generated: np.ndarray, n: int) -> np.ndarray:
     return log_odds(generated, n) @ slope_weights(logit(trained))
 
 
+def kappa_intercept(trained: np.ndarray, generated: np.ndarray, n: int) -> np.ndarray:
+    """logit p_generated at p_trained = 1/2 on the line whose slope is kappa; 0 in Theorem 2.
+
+    It is what failed images and the classifier's own tilt add: kappa = 1 beside another intercept
+    is not faithful.
+    """
+    return log_odds(generated, n) @ intercept_weights(logit(trained))
+
+
 def depth_trend(
     depths: np.ndarray, trained: np.ndarray, shares: np.ndarray, draws: np.ndarray, n: np.ndarray
 ) -> Estimate:
@@ -28,8 +42,8 @@ def depth_trend(
     Binomial GLM of the corrected shares [G] with logit link and offset logit trained [G]. A run is
     a cluster; its images are one binomial count, so clusters are observations. Errors: the
     residuals over 1 - leverage (CR3, which has the best coverage for few clusters;
-    docs/statistics.md) with Student's t of G - 2 degrees of freedom, combined with the draws [B, G]
-    of the shares (linearised), as all runs share one confusion matrix.
+    docs/statistics.md) with Student's t of G - 2 degrees of freedom, combined with the draws [G, B]
+    of the shares (linearised): all runs share one confusion matrix and start from the same noise.
     """
     from statsmodels.genmod.families import Binomial  # a second of import time
     from statsmodels.genmod.generalized_linear_model import GLM
@@ -42,10 +56,13 @@ def depth_trend(
         fit = GLM(counts, design, family=Binomial(), offset=logit(trained)).fit()
     bread, leverage = fit.normalized_cov_params, fit.get_hat_matrix_diag()
     # statsmodels silently gives HC0 for a GLM's cov_type="HC3", hence by hand.
-    influence = bread @ design.T * (n * (shares - fit.fittedvalues) / (1 - leverage))
-    half_width = student_half_width(float(np.linalg.norm(influence[1])), len(depths) - 2)
+    residuals = n * (shares - fit.fittedvalues)
+    half_width = student_half_width(
+        cr3_error((bread @ design.T)[1], residuals, leverage), len(depths) - 2
+    )
     weights = n * fit.fittedvalues * (1 - fit.fittedvalues)
     slope_of_logits = (bread @ design.T * weights)[1]
     slope = float(fit.params[1])
-    resampled = slope + (log_odds(draws, n) - logit(shares)) @ slope_of_logits
-    return combined(slope, half_width, resampled, len(depths))
+    errors = log_odds(draws, n[:, None]) - logit(shares)[:, None]
+    independent = independent_share(errors, slope_of_logits, design)
+    return combined(slope, half_width, slope + slope_of_logits @ errors, len(depths), independent)

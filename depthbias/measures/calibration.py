@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.vision.classifier import Classifier, check_accuracy, classify, confusion_counts
+from depthbias.measures.class_shares import confusion_counts
+from depthbias.vision.classifier import Classifier, check_accuracy, classify
 
 
 def classify_held_out(

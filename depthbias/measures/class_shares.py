@@ -12,6 +12,12 @@ from depthbias.estimates.intervals import Estimate, draw_shares, from_draws
 DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
 
 
+def confusion_counts(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
+    """int [K, K]: images classified i among those of true class j; predicted, true int [N]."""
+    flat = np.bincount(predicted * classes + true, minlength=classes**2)
+    return flat.reshape(classes, classes)
+
+
 def corrected_prevalence(counts: np.ndarray, confusion: np.ndarray) -> list[Estimate]:
     """True proportions of K classes among classified images, one estimate a class.
 
@@ -51,8 +57,15 @@ class Instrument:
         if len(counts) != len(self.confusion) or counts.min() < 0 or counts.sum() == 0:
             raise ValueError(f"counts must be {len(self.confusion)} numbers from 0, not all 0")
         raw = draw_shares(counts, self.draws, self.classes, "images", *key)
-        values = solve_shares(counts / counts.sum(), self.rates)
-        return values, raw, solve_shares(raw, self._drawn_rates)
+        return self.solve(counts / counts.sum()), raw, self.solve_draws(raw)
+
+    def solve(self, raw: np.ndarray) -> np.ndarray:
+        """Corrected shares [K] of raw shares [K]."""
+        return solve_shares(raw, self.rates)
+
+    def solve_draws(self, raw: np.ndarray) -> np.ndarray:
+        """Corrected shares [B, K] of resampled raw shares [B, K], each by resampled rates."""
+        return solve_shares(raw, self._drawn_rates)
 
     @cached_property
     def rates(self) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured
-from depthbias.estimates.runs import ALL_SEEDS, REAL, Run
+from depthbias.estimates.runs import ALL, REAL, Run
 from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded
 from depthbias.measures.pair_means import between, mixed, overall, pseudo_values, within
 
@@ -29,7 +29,7 @@ def diversity(
         yield from _by_class(model.run, backbone, model.sums, model.labels, model.classes)
     labels = real.heldout_labels
     for ratio, shares in proportions.items():
-        run = Run(runs[0].run.study, ratio, REAL, ALL_SEEDS)
+        run = Run(runs[0].run.study, ratio, REAL, ALL)
         yield Measured(run, f"lpips:{backbone}", mixed(real.sums, labels, shares))
         yield from _by_class(run, backbone, real.sums, labels, real.classes)
 

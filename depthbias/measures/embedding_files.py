@@ -11,7 +11,7 @@ import numpy as np
 
 from depthbias.data.splits import is_rows
 from depthbias.estimates.runs import Run, read_run
-from depthbias.measures.samples import noise_of
+from depthbias.measures.samples import is_noise
 from depthbias.system.errors import UserError, lacking
 from depthbias.system.files import map_npz, read_npz, write_npz
 
@@ -48,11 +48,10 @@ class Embedded:
 
 @dataclass(frozen=True)
 class RunEmbedded(Embedded):
-    """Image i is from noise (noise_seed, indices[i])."""
+    """Image i is from noise[i], (seed, index)."""
 
     run: Run
-    noise_seed: int
-    indices: np.ndarray
+    noise: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ def write_embedded(
 
 def read_embedded(path: Path, study: str) -> RunEmbedded:
     """The archive of one run; UserError if it is damaged, or of another study."""
-    names = ("run", "noise_seed", "indices", "labels", "classes", "about", "sums")
-    text, noise_seed, indices, *common = read_npz(path, *names)
+    names = ("run", "noise", "labels", "classes", "about", "sums")
+    text, noise, *common = read_npz(path, *names)
     run = read_run(path, text, study)
     content = _common(path, *common)
     labels, sums = content[1], content[-1]
-    if not (noise_of(noise_seed, indices, len(labels)) and len(sums) == len(labels)):
+    if not (is_noise(noise, len(labels)) and len(sums) == len(labels)):
         raise UserError(f"{path}: is damaged: {REMEDY}")
-    return RunEmbedded(*content, run, int(noise_seed), indices)
+    return RunEmbedded(*content, run, noise)
 
 
 def read_real(path: Path) -> RealEmbedded:

@@ -7,28 +7,20 @@ that of comparing every pair in float64.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from depthbias.system.compute import without_tf32
 from depthbias.system.errors import UserError
 from depthbias.vision.embeddings import Metric
 
 BLOCK_BYTES = 1 << 28  # of any one temporary array: about 1 GB in all
-
-
 SPARE = 64  # candidates looked at beyond k
-
-
 CACHED = 32  # blocks of candidates are so many times smaller: they are read more than once
-
-
 DIFFERENCES = "donot_use_mm_for_euclid_dist"
-
-
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 
 
@@ -86,7 +78,7 @@ def nearest(
         )
     search = _Search(reference, metric, torch.device(device))
     distances, indices = np.empty((count, k)), np.empty((count, k), dtype=np.int64)
-    with _full_precision():
+    with without_tf32():  # the bound does not allow its rounding
         for rows in _blocks(count, 8 * width):
             block = search.prepare(queries[rows], "query", rows.start)
             distances[rows], indices[rows] = search.nearest(block, k, k + SPARE)
@@ -225,14 +217,3 @@ def _blocks(count: int, bytes_each: int) -> Iterator[slice]:
     step = max(1, BLOCK_BYTES // bytes_each)
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Inside, float32 products on a GPU are not rounded to TF32, which the bound does not allow."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = before

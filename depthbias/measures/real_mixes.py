@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.subsets import Subset
-from depthbias.estimates.intervals import from_draws, stream, wilson
+from depthbias.estimates.intervals import draw_shares, from_draws, stream
 from depthbias.estimates.runs import REAL, Run
-from depthbias.measures.class_shares import Instrument
+from depthbias.measures.class_shares import Instrument, confusion_counts
+from depthbias.measures.rows import row_of
 
 
 def control_rows(
@@ -22,7 +23,9 @@ def control_rows(
     """Rows of the architecture REAL for every subset.
 
     truth, predicted: true and most probable class of the control images, int [M]. share_control is
-    the true share in the mix, which the intervals of share_raw and share_corrected should cover.
+    the true share in the mix, fixed by design: only the classifier errs. So the interval of
+    share_raw is that of the errors in the mix, and need not cover share_control; that of
+    share_corrected, which holds the errors of the calibration too, should.
     """
     classes = instrument.classes
     available = np.bincount(truth, minlength=len(classes))
@@ -30,14 +33,32 @@ def control_rows(
         ratio, seed = subset.ratio, subset.seed
         mixed = mix_counts(subset.counts, available)
         rows = draw_mix(truth, mixed, classes, "control", ratio, seed)
-        counts, n = np.bincount(predicted[rows], minlength=len(classes)), len(rows)
-        values, _, draws = instrument.correct(counts, "control", ratio, seed)
+        confusion = confusion_counts(predicted[rows], truth[rows], len(classes))
+        raw, draws = _mixed(confusion, classes, instrument.draws, "control", ratio, seed)
+        n = len(rows)
         for k, name in enumerate(classes):
-            keys = Run(study, ratio, REAL, seed)._asdict() | {"class": name}
-            yield keys | {"metric": "share_control", "value": mixed[k] / n, "n": n}
-            raw, corrected = wilson(int(counts[k]), n), from_draws(values[k], draws[:, k], n)
-            yield keys | {"metric": "share_raw"} | raw._asdict()
-            yield keys | {"metric": "share_corrected"} | corrected._asdict()
+            run = Run(study, ratio, REAL, seed)
+            exact = {"metric": "share_control", "class": name, **run._asdict()}
+            yield exact | {"value": mixed[k] / n, "n": n}
+            yield row_of("share_raw", from_draws(raw[k], draws[:, k], n), run, name)
+            corrected = instrument.solve(raw)[k], instrument.solve_draws(draws)[:, k]
+            yield row_of("share_corrected", from_draws(*corrected, n), run, name)
+
+
+def _mixed(
+    confusion: np.ndarray, classes: Sequence[str], draws: int, *key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw shares [K] of a mix with fixed counts of each class, and resampled ones [B, K].
+
+    confusion [K, K]: images classified i among true j in the mix. A column is resampled as
+    Dirichlet(counts + 1/2); a class that is not in the mix counts for nothing.
+    """
+    weights = confusion.sum(axis=0) / confusion.sum()
+    columns = [
+        weight * draw_shares(column, draws, classes, "mixed", *key, name)
+        for name, column, weight in zip(classes, confusion.T, weights, strict=True)
+    ]
+    return confusion.sum(axis=1) / confusion.sum(), np.sum(columns, axis=0)
 
 
 def mix_counts(counts: np.ndarray, available: np.ndarray) -> np.ndarray:

@@ -15,12 +15,11 @@ from depthbias.system.files import read_npz
 
 @dataclass(frozen=True)
 class Samples:
-    """The images of one run: uint8 [N, H, W, C], image i from noise (noise_seed, indices[i])."""
+    """The images of one run: uint8 [N, H, W, C]; image i starts from noise[i], (seed, index)."""
 
     path: Path
     run: Run
-    noise_seed: int
-    indices: np.ndarray
+    noise: np.ndarray
     images: np.ndarray
 
 
@@ -30,8 +29,7 @@ class Classes:
 
     path: Path
     run: Run
-    noise_seed: int
-    indices: np.ndarray
+    noise: np.ndarray
     classes: tuple[str, ...]
     probabilities: np.ndarray
 
@@ -57,16 +55,14 @@ class Classified:
     """The classified samples of one run beside the class proportions that it was trained on.
 
     labels: most probable class, int [N]; decided: whether its probability reaches the threshold,
-    bool [N]; image i was made from noise (noise_seed, indices[i]); trained: training proportions
-    [K].
+    bool [N]; image i was made from noise[i], seed and index; trained: training proportions [K].
     """
 
     run: Run
     trained: np.ndarray
     labels: np.ndarray
     decided: np.ndarray
-    noise_seed: int
-    indices: np.ndarray
+    noise: np.ndarray
 
     def counts(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Images of each class, int [K], among all or some of the images."""
@@ -75,58 +71,59 @@ class Classified:
 
 def read_samples(path: Path, study: str | None = None) -> Samples:
     """One archive of samples; UserError if it is damaged, or of another study."""
-    text, noise_seed, indices, images = read_npz(path, "run", "noise_seed", "indices", "images")
+    text, noise, images = read_npz(path, "run", "noise", "images")
     run = read_run(path, text, study)
-    if not (
-        images.ndim == 4 and images.dtype == np.uint8 and noise_of(noise_seed, indices, len(images))
-    ):
+    if not (images.ndim == 4 and images.dtype == np.uint8 and is_noise(noise, len(images))):
         raise UserError(f"{path}: holds no image or is damaged: sample again")
-    return Samples(path, run, int(noise_seed), indices, images)
+    return Samples(path, run, noise, images)
 
 
 def read_classes(path: Path, study: str | None = None) -> Classes:
     """One archive of classes; UserError if it is damaged, or of another study."""
-    names = ("run", "noise_seed", "indices", "classes", "probabilities")
-    text, noise_seed, indices, classes, probabilities = read_npz(path, *names)
+    names = ("run", "noise", "classes", "probabilities")
+    text, noise, classes, probabilities = read_npz(path, *names)
     run = read_run(path, text, study)
     if not (
-        probabilities.shape == (indices.size, classes.size)
+        probabilities.ndim == 2
+        and probabilities.shape[1] == classes.size
         and probabilities.dtype.kind == "f"
         and classes.ndim == 1
-        and noise_of(noise_seed, indices, len(probabilities))
+        and is_noise(noise, len(probabilities))
     ):
         raise UserError(f"{path}: holds no image or is damaged: classify the samples again")
-    return Classes(path, run, int(noise_seed), indices, tuple(map(str, classes)), probabilities)
+    return Classes(path, run, noise, tuple(map(str, classes)), probabilities)
 
 
-def noise_of(noise_seed: np.ndarray, indices: np.ndarray, images: int) -> bool:
-    """Whether this is a seed, and the numbers of the noises of so many images, 1 or more."""
-    whole = indices.dtype.kind in "iu" and noise_seed.dtype.kind in "iu"
-    return whole and noise_seed.ndim == 0 and indices.shape == (images,) and images > 0
+def noise_of(seeds: Sequence[int], count: int) -> np.ndarray:
+    """(seed, index) of `count` noises of each seed, int [len(seeds) * count, 2]."""
+    return np.stack([np.repeat(seeds, count), np.tile(np.arange(count), len(seeds))], axis=1)
+
+
+def is_noise(noise: np.ndarray, images: int) -> bool:
+    """Whether these are seed and index of the noises of so many images, 1 or more, each once."""
+    if noise.dtype.kind not in "iu" or noise.shape != (images, 2) or images == 0:
+        return False
+    return bool(noise.min() >= 0) and len(np.unique(noise, axis=0)) == images
 
 
 class FromNoise(Protocol):
-    """Anything whose image i came from noise (noise_seed, indices[i])."""
+    """Anything whose image i came from noise[i], (seed, index)."""
 
     @property
-    def noise_seed(self) -> int: ...
-
-    @property
-    def indices(self) -> np.ndarray: ...
+    def noise(self) -> np.ndarray: ...
 
 
 def same_noise(first: FromNoise, second: FromNoise) -> bool:
     """Whether image i of both came from the same noise, for every i."""
-    same = first.noise_seed == second.noise_seed
-    return same and np.array_equal(first.indices, second.indices)
+    return np.array_equal(first.noise, second.noise)
 
 
 def join(samples: Samples, classes: Classes) -> Generated:
     """Samples with their classes; UserError unless these are of the same run and noise."""
     if samples.run != classes.run or not same_noise(samples, classes):
         raise UserError(
-            f"{classes.path}: {len(classes.indices)} images classified, not the "
-            f"{len(samples.indices)} of {samples.path}: classify again"
+            f"{classes.path}: {len(classes.noise)} images classified, not the "
+            f"{len(samples.noise)} of {samples.path}: classify again"
         )
     return Generated(**vars(classes), images=samples.images)
 
@@ -173,8 +170,7 @@ def read_classified(
                 trained=subset_of(subsets, path, model.run.ratio, model.run.seed).proportions,
                 labels=model.labels,
                 decided=~model.undecidable(threshold),
-                noise_seed=model.noise_seed,
-                indices=model.indices,
+                noise=model.noise,
             )
         )
     return runs

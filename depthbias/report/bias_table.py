@@ -4,9 +4,11 @@ import math
 
 import pandas as pd
 
-from depthbias.diffusion.architectures import ARCHITECTURES, SERIES
-from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
-from depthbias.report.names import ratio_title, sampler_title
+from depthbias.diffusion.architectures import ARCHITECTURES
+from depthbias.estimates.runs import REAL, ordered_architectures
+from depthbias.estimates.tidy import models, of, over_seeds, real
+from depthbias.report.cells import INTERVAL, cell, columns_of, lines, narrow, trends, wide
+from depthbias.report.names import ratio_title, sampler_title, setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
 
@@ -18,8 +20,6 @@ METRICS = (
     "kappa",
 )
 KEYS = ["study", "ratio", "sampler", "metric", "class"]
-PARTS = ("", "_lower", "_upper", "_n")  # an estimate: value, 95 % interval, images it rests on
-INTERVAL = "with 95 % intervals over seeds and images"
 
 
 def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
@@ -29,33 +29,26 @@ def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
     Rows whose `source` is "published" hold the published values, where the study was published.
     """
     rows = summary[summary["metric"].isin(METRICS)]
-    rows = rows[(rows["seed"] == ALL_SEEDS) | (rows["architecture"] == REAL)]
-    names = ordered_architectures(rows["architecture"])
-    trained = summary[(summary["metric"] == "share_train") & (summary["architecture"] != REAL)]
+    ours = models(over_seeds(rows))
+    trained = of(summary[summary["architecture"] != REAL], "share_train")
     trained = trained.groupby(["ratio", "class"])["value"].mean()
-    real = rows[rows["architecture"] == REAL]
-    real = real.groupby(["ratio", "metric", "class"]).first()  # of the first seed's subset
-    lines = []
-    for keys, group in rows[rows["architecture"] != REAL].groupby(KEYS, sort=False):
+    control = real(rows).groupby(["ratio", "metric", "class"]).first()  # of the first seed's subset
+    made = []
+    for keys, group in ours.groupby(KEYS, sort=False):
         line = dict(zip(KEYS, keys, strict=True)) | {"source": "ours"}
         place = (line["ratio"], line["metric"], line["class"])
         if line["metric"] == "share_corrected":
             line["training"] = trained[line["ratio"], line["class"]]
-        if place in real.index:
-            line |= _parts(REAL, real.loc[place])
+        if place in control.index:
+            line |= wide(REAL, control.loc[place])
         for _, row in group.iterrows():
-            line |= _parts(row["architecture"], row)
-        lines.append(line)
-    estimates = [name + part for name in [REAL, *names] for part in PARTS]
-    table = pd.DataFrame(lines, columns=[*KEYS, "source", "training", *estimates])
+            line |= wide(row["architecture"], row)
+        made.append(line)
+    names = [REAL, *ordered_architectures(ours["architecture"])]
+    estimates = [column for name in names for column in columns_of(name)]
+    table = pd.DataFrame(made, columns=[*KEYS, "source", "training", *estimates])
     table = _with_published(table)
     return table.sort_values("metric", key=lambda m: m.map(METRICS.index), kind="stable")
-
-
-def _parts(name: str, row: pd.Series) -> dict[str, float]:
-    """The columns of one estimate."""
-    value, lower, upper, n = (name + part for part in PARTS)
-    return {value: row["value"], lower: row["lower"], upper: row["upper"], n: row["n"]}
 
 
 def _with_published(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,15 +73,23 @@ def sections(summary: pd.DataFrame) -> list[Section]:
         for (ratio, sampler), rows in shares.groupby(["ratio", "sampler"], sort=False)
     ]
     found += _odds(
-        table,
+        summary,
         "kappa",
         "Amplification exponent κ",
         "Slope of logit p(generated) on logit p(training) over the ratios: 1 is faithful, more "
         f"amplifies, less attenuates; {INTERVAL}.",
     )
-    found += _trends(summary)
+    found += trends(
+        summary[summary["metric"] == "log_odds_shift_per_depth"],
+        GROUP,
+        _named,
+        "Log-odds shift a stage of depth",
+        "Change of logit p(generated) - logit p(training) with every stage more: 0 is no trend; "
+        "with 95 % intervals over runs (binomial GLM, clustered by run).",
+        digits=3,
+    )
     found += _odds(
-        table,
+        summary,
         "log_odds_sampler_difference",
         "Sampler control",
         "Log-odds of the class with this sampler minus those with the main sampler, same models: 0 "
@@ -97,41 +98,30 @@ def sections(summary: pd.DataFrame) -> list[Section]:
     return found + _transitions(summary)
 
 
-def _odds(table: pd.DataFrame, metric: str, heading: str, note: str) -> list[Section]:
+GROUP = ("class", "ratio", "sampler")
+
+
+def _named(name: str, ratio: str, sampler: str) -> str:
+    """The first cell of a line."""
+    return f"{name}, {setting_title(ratio, sampler)}"
+
+
+def _odds(summary: pd.DataFrame, metric: str, heading: str, note: str) -> list[Section]:
     """A metric on the scale of log-odds: rows ratio, sampler and class, columns U-Nets."""
-    rows = table[table["metric"] == metric]
+    rows = over_seeds(of(summary, metric))
     if rows.empty:
         return []
-    architectures = _architectures(rows)
-    lines = []
-    for _, row in rows.iterrows():
-        over = "all ratios" if row["ratio"] == "all" else ratio_title(row["ratio"])
-        first = f"{row['class']}, {over}, {sampler_title(row['sampler'])}"
-        lines.append([first, *(_cell(row, name, 1, 2) for name in architectures)])
-    return [Section(heading, note, ["class", *architectures], lines)]
-
-
-def _architectures(rows: pd.DataFrame) -> list[str]:
-    """The U-Nets that have a value in any of the rows."""
-    return [name for name in rows.columns if name in ARCHITECTURES and rows[name].notna().any()]
-
-
-def _cell(row: pd.Series, name: str, scale: float, digits: int) -> str:
-    """An estimate as text, "12.3 [11.0, 13.9]"; without an interval "12.3"; absent "-"."""
-    value, lower, upper = (scale * row[name + part] for part in PARTS[:3])
-    if math.isnan(value):
-        return "-"
-    texts = [f"{number:z.{digits}f}" for number in (value, lower, upper)]
-    if math.isnan(lower) or math.isnan(upper):
-        return texts[0]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    names = ordered_architectures(rows["architecture"])
+    found = list(lines(rows, GROUP, "architecture", names, _named))
+    return [Section(heading, note, ["class", *names], found)]
 
 
 def _shares(ratio: str, sampler: str, rows: pd.DataFrame) -> Section:
     """Table 2 for one ratio and sampler."""
-    architectures = _architectures(rows)
+    known = rows.columns.intersection(list(ARCHITECTURES), sort=False)
+    architectures = [name for name in known if rows[name].notna().any()]
     control = [REAL] if rows[REAL].notna().any() else []
-    lines = []
+    made = []
     for _, row in rows.iterrows():
         published = row["source"] == "published"
         name = f"{row['class']}, published" if published else row["class"]
@@ -139,38 +129,14 @@ def _shares(ratio: str, sampler: str, rows: pd.DataFrame) -> Section:
         if row["metric"] == "undecidable_share":
             name = "undecidable"
         trained = "-" if math.isnan(row["training"]) else f"{100 * row['training']:.{digits}f}"
-        cells = [_cell(row, column, 100, digits) for column in [*control, *architectures]]
-        lines.append([name, trained, *cells])
+        cells = [cell(narrow(column, row), 100, digits) for column in [*control, *architectures]]
+        made.append([name, trained, *cells])
     note = f"Share of generated images in %, corrected for the classifier's errors, {INTERVAL}."
     if (rows["source"] == "published").any():
         note += f" Published: {SOURCE}, Table 2; its training settings are not published."
     header = ["class", "training data", *["real images"] * len(control), *architectures]
     title = ratio_title(ratio)
-    return Section(f"{title.capitalize()}, {sampler_title(sampler)}", note, header, lines)
-
-
-def _trends(summary: pd.DataFrame) -> list[Section]:
-    """Slope of the log-odds shift on depth, a column a series."""
-    rows = summary[summary["metric"] == "log_odds_shift_per_depth"]
-    if rows.empty:
-        return []
-    series = [name for name in SERIES if name in set(rows["architecture"])]
-    lines = []
-    for (ratio, sampler, label), group in rows.groupby(["ratio", "sampler", "class"], sort=False):
-        cells = {
-            row["architecture"]: _cell(_named(row), "slope", 1, 3) for _, row in group.iterrows()
-        }
-        first = f"{label}, {ratio_title(ratio)}, {sampler_title(sampler)}"
-        lines.append([first, *(cells.get(name, "-") for name in series)])
-    note = "Change of logit p(generated) - logit p(training) with every stage more: 0 is no trend; "
-    note += "with 95 % intervals over runs (binomial GLM, clustered by run)."
-    header = ["class", *(SERIES[name] for name in series)]
-    return [Section("Log-odds shift a stage of depth", note, header, lines)]
-
-
-def _named(row: pd.Series) -> pd.Series:
-    """The estimate of a tidy row under the column names of a wide one."""
-    return pd.Series(_parts("slope", row))
+    return Section(f"{title.capitalize()}, {sampler_title(sampler)}", note, header, made)
 
 
 def _ends(p: pd.Series) -> list[str]:
@@ -187,13 +153,13 @@ def _transitions(summary: pd.DataFrame) -> list[Section]:
         shares = rows.pivot_table(index="architecture", columns="class", values="value", sort=False)
         own = tests[(tests["ratio"] == ratio) & (tests["sampler"] == sampler)]
         p = own.groupby("architecture")["value"].agg(lambda p: " to ".join(_ends(p)))
-        lines = [
+        made = [
             [name, *(f"{100 * share:.1f}" for share in shares.loc[name]), p[name]]
             for name in ordered_architectures(shares.index)
         ]
         note = "% of noises of which the shallowest U-Net of the series makes the first class and "
         note += "this one the second, mean over seeds; p of equal class proportions, lowest and "
         note += "highest of the seeds (McNemar's test; of more than two classes Stuart-Maxwell's)."
-        heading = f"Same-noise transitions: {ratio_title(ratio)}, {sampler_title(sampler)}"
-        found.append(Section(heading, note, ["U-Net", *shares.columns, "p"], lines))
+        heading = f"Same-noise transitions: {setting_title(ratio, sampler)}"
+        found.append(Section(heading, note, ["U-Net", *shares.columns, "p"], made))
     return found

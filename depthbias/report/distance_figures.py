@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.estimates.runs import ALL_SEEDS
+from depthbias.estimates.runs import ALL
 from depthbias.report.panels import (
     DEPTH_LABEL,
     PanelRow,
@@ -156,7 +156,7 @@ def _draw(
     places: Mapping[str, float],
 ) -> None:
     """One panel: a line a ratio, and real images at their places at the left."""
-    over_seeds = column.rows[column.rows["seed"] == ALL_SEEDS]
+    over_seeds = column.rows[column.rows["seed"] == ALL]
     axes.set_ylim(limits(pd.concat([models, over_seeds]), column.published.values()))
     for position, (ratio, mark) in enumerate(marks.items()):
         shift = 2.5 * (position - (len(marks) - 1) / 2)

@@ -2,6 +2,8 @@
 
 from depthbias.diffusion.sampler_names import SAMPLERS
 
+TITLES = {"natural": "natural proportions", "all": "all ratios"}
+
 
 def sampler_title(sampler: str) -> str:
     """ "ddim-25" as "DDIM, 25 steps"."""
@@ -13,4 +15,9 @@ def sampler_title(sampler: str) -> str:
 
 def ratio_title(ratio: str) -> str:
     """A ratio as a title."""
-    return "natural proportions" if ratio == "natural" else f"trained on {ratio}"
+    return TITLES.get(ratio, f"trained on {ratio}")
+
+
+def setting_title(ratio: str, sampler: str) -> str:
+    """A ratio and a sampler as a title."""
+    return f"{ratio_title(ratio)}, {sampler_title(sampler)}"

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from depthbias.diffusion.architectures import SERIES
-from depthbias.estimates.runs import ALL_SEEDS, ordered_architectures
+from depthbias.estimates.runs import REAL, TRAIN, ordered_architectures
+from depthbias.estimates.tidy import models, of, over_seeds
 from depthbias.measures.copy_thresholds import in_words
-from depthbias.report.names import ratio_title, sampler_title
+from depthbias.report.cells import INTERVAL, PARTS, cell, lines, trends, wide
+from depthbias.report.names import setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
 
-BACKGROUNDS = {"train": "training images", "real": "held-out images"}
-INTERVAL = "with 95 % intervals over seeds and images"
+BACKGROUNDS = {TRAIN: "training images", REAL: "held-out images"}
 
 
 class TableColumn(NamedTuple):
@@ -22,10 +22,16 @@ class TableColumn(NamedTuple):
 
     label: str
     metric: str
-    name: str = ""  # of the class
-    k: float = np.nan
+    class_name: str = ""
+    k: float | None = None
     scale: float = 1.0
     digits: int = 2
+
+    @property
+    def key(self) -> str:
+        """Its name in the wide table."""
+        parts = [self.metric, "" if self.k is None else f"k={self.k:g}", self.class_name]
+        return " ".join(filter(None, parts))
 
 
 def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
@@ -34,26 +40,22 @@ def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
     An estimate NAME has the columns NAME, NAME_lower, NAME_upper and NAME_n; shares are fractions.
     Rows whose `source` is "published" hold the published values, where the study was published.
     """
-    rows = summary[summary["seed"] == ALL_SEEDS]
+    rows = over_seeds(summary)
     columns = [*_diversity(rows, about), *_nearest(rows, about), *_copies(rows, about)]
-    lines = []
+    made: list[dict[str, Any]] = []
     for ratio, sampler in _settings(rows, columns):
-        for architecture in _architectures(rows, ratio, sampler, columns):
+        for name, own in _images(rows, ratio, sampler, columns):
             line = {"study": rows["study"].iloc[0], "ratio": ratio, "sampler": sampler}
-            line |= {"architecture": architecture, "source": "ours"}
+            line |= {"architecture": name, "source": "ours"}
             for column in columns:
-                found = _find(rows, column, ratio, sampler, architecture)
-                key = column.metric + (f" k={column.k:g}" if column.k == column.k else "")
-                key += f" {column.name}" if column.name else ""
-                for part in ("value", "lower", "upper", "n"):
-                    line[key if part == "value" else f"{key}_{part}"] = found[part]
-            lines.append(line)
-    return pd.concat([pd.DataFrame(lines), _published_rows(rows)], ignore_index=True)
+                line |= wide(column.key, _find(own, column))
+            made.append(line)
+    return pd.concat([pd.DataFrame(made), _published_rows(rows)], ignore_index=True)
 
 
 def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     """The same as tables to read, then trends over depth, reproducibility and the embeddings."""
-    rows = summary[summary["seed"] == ALL_SEEDS]
+    rows = over_seeds(summary)
     nearest = _nearest(rows, about)
     note = f"Mean over images of the similarity to the k-th nearest training image, {INTERVAL}. "
     note += "cos: cosine similarity; L2: distance, of pixels of 0 to 255 at the study's size. "
@@ -68,7 +70,17 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     found += _tables("Copies", note, rows, _copies(rows, about))
     note = f"Mean perceptual distance over pairs of images, {INTERVAL}."
     found += _tables("Diversity", note, rows, _diversity(rows, about))
-    return [*found, *_trends(rows), *_reproducibility(rows), _embeddings(about)]
+    found += trends(
+        rows[rows["metric"].str.contains(r"^(?:nn_|lpips).*_per_depth:", regex=True)],
+        ["metric", "k", "ratio", "sampler"],
+        _trend,
+        "Trend over depth",
+        "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
+        "falls, means that shallower models sit closer to their training images. With 95 % "
+        "intervals over runs.",
+        digits=4,
+    )
+    return [*found, *_reproducibility(rows), _embeddings(about)]
 
 
 def _nearest(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
@@ -111,45 +123,25 @@ def _diversity(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn
 
 def _settings(rows: pd.DataFrame, columns: Sequence[TableColumn]) -> list[tuple[str, str]]:
     """Ratio and sampler of every group of models that was measured."""
-    own = rows[rows["metric"].isin([column.metric for column in columns])]
-    own = own[~own["architecture"].isin(BACKGROUNDS)]
+    own = models(rows[rows["metric"].isin([column.metric for column in columns])])
     return list(own[["ratio", "sampler"]].drop_duplicates().itertuples(index=False, name=None))
 
 
-def _architectures(
+def _images(
     rows: pd.DataFrame, ratio: str, sampler: str, columns: Sequence[TableColumn]
-) -> list[str]:
-    """Real images, then U-Nets in reading order."""
+) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of real images, then of U-Nets in reading order, by their names."""
     own = rows[rows["metric"].isin([column.metric for column in columns])]
     own = own[(own["ratio"] == ratio) & own["sampler"].isin([sampler, ""])]
-    real = [name for name in BACKGROUNDS if (own["architecture"] == name).any()]
-    return [
-        *real,
-        *ordered_architectures(own.loc[~own["architecture"].isin(BACKGROUNDS), "architecture"]),
-    ]
+    names = set(own["architecture"])
+    ordered = [*(name for name in BACKGROUNDS if name in names), *ordered_architectures(names)]
+    return [(name, own[own["architecture"] == name]) for name in ordered]
 
 
-def _find(
-    rows: pd.DataFrame, column: TableColumn, ratio: str, sampler: str, architecture: str
-) -> pd.Series:
-    """The row of one estimate; NaN throughout if there is none."""
-    same = (rows["metric"] == column.metric) & (rows["class"] == column.name)
-    same &= (rows["ratio"] == ratio) & (rows["architecture"] == architecture)
-    same &= rows["sampler"].isin([sampler, ""])
-    if column.k == column.k:
-        same &= rows["k"] == column.k
-    own = rows.loc[same, ["value", "lower", "upper", "n"]]
+def _find(rows: pd.DataFrame, column: TableColumn) -> pd.Series:
+    """The estimate in the rows of one model; NaN throughout if there is none."""
+    own = of(rows, column.metric, class_name=column.class_name, k=column.k)[list(PARTS)]
     return own.iloc[0] if len(own) else pd.Series(np.nan, own.columns)
-
-
-def _cell(estimate: pd.Series, scale: float, digits: int) -> str:
-    """An estimate as text, "12.3 [11.0, 13.9]"; without an interval "12.3"; absent "-"."""
-    texts = [f"{scale * estimate[part]:z.{digits}f}" for part in ("value", "lower", "upper")]
-    if np.isnan(estimate["value"]):
-        return "-"
-    if np.isnan(estimate[["lower", "upper"]].astype(float)).any():
-        return texts[0]
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def _tables(
@@ -158,57 +150,43 @@ def _tables(
     """A section for each ratio and sampler, a row for each U-Net and kind of real images."""
     found = []
     for ratio, sampler in _settings(rows, columns):
-        lines = [
-            [BACKGROUNDS.get(architecture, architecture)]
-            + [
-                _cell(_find(rows, c, ratio, sampler, architecture), c.scale, c.digits)
-                for c in columns
+        made = [
+            [
+                BACKGROUNDS.get(name, name),
+                *(cell(_find(own, c), c.scale, c.digits) for c in columns),
             ]
-            for architecture in _architectures(rows, ratio, sampler, columns)
+            for name, own in _images(rows, ratio, sampler, columns)
         ]
-        heading = f"{title}: {ratio_title(ratio)}, {sampler_title(sampler)}"
-        found.append(Section(heading, note, ["images", *(c.label for c in columns)], lines))
+        heading = f"{title}: {setting_title(ratio, sampler)}"
+        found.append(Section(heading, note, ["images", *(c.label for c in columns)], made))
     return found
 
 
-def _trends(rows: pd.DataFrame) -> list[Section]:
-    """Slopes on depth, a column a series."""
-    own = rows[rows["metric"].str.contains(r"^(?:nn_|lpips).*_per_depth:", regex=True)]
-    if own.empty:
-        return []
-    series = [name for name in SERIES if name in set(own["architecture"])]
-    lines = []
-    keys = ["metric", "k", "ratio", "sampler"]
-    for (metric, k, ratio, sampler), group in own.groupby(keys, sort=False, dropna=False):
-        stem = metric.replace("_per_depth", "") + ("" if np.isnan(k) else f" k={k:g}")
-        cells = {row["architecture"]: _cell(row, 1, 4) for _, row in group.iterrows()}
-        first = f"{stem}, {ratio_title(ratio)}, {sampler_title(sampler)}"
-        lines.append([first, *(cells.get(name, "-") for name in series)])
-    note = "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
-    note += "falls, means that shallower models sit closer to their training images. With 95 % "
-    note += "intervals over runs."
-    header = ["metric", *(SERIES[name] for name in series)]
-    return [Section("Trend over depth", note, header, lines)]
+def _trend(metric: str, k: float, ratio: str, sampler: str) -> str:
+    """The first cell of a line of trends."""
+    stem = metric.replace("_per_depth", "") + ("" if np.isnan(k) else f" k={k:g}")
+    return f"{stem}, {setting_title(ratio, sampler)}"
 
 
 def _reproducibility(rows: pd.DataFrame) -> list[Section]:
     """RP scores of pairs of U-Nets, a column a ratio and sampler."""
     own = rows[rows["metric"].str.startswith("rp_score:")]
+    own = own.assign(setting=[*zip(own["ratio"], own["sampler"], strict=True)])
+    note = "% of noises of which two U-Nets (same training images) make images whose cosine is "
+    note += f"above that of copies; {INTERVAL}."
     found = []
     for metric, group in own.groupby("metric", sort=False):
-        settings = group[["ratio", "sampler"]].drop_duplicates().itertuples(index=False, name=None)
-        header = list(settings)
-        lines = []
-        for pair, part in group.groupby("architecture", sort=False):
-            cells = {(row["ratio"], row["sampler"]): row for _, row in part.iterrows()}
-            texts = [_cell(cells[key], 100, 1) if key in cells else "-" for key in header]
-            lines.append([pair.replace("~", " and "), *texts])
-        note = "% of noises of which two U-Nets (same training images) make images whose cosine is "
-        note += f"above that of copies; {INTERVAL}."
-        names = [f"{ratio_title(ratio)}, {sampler_title(sampler)}" for ratio, sampler in header]
+        settings = list(group["setting"].unique())
+        made = lines(group, ["architecture"], "setting", settings, _both, scale=100, digits=1)
+        header = ["U-Nets", *(setting_title(*setting) for setting in settings)]
         title = f"Reproducibility (RP score), {metric.partition(':')[2]}"
-        found.append(Section(title, note, ["U-Nets", *names], lines))
+        found.append(Section(title, note, header, list(made)))
     return found
+
+
+def _both(pair: str) -> str:
+    """ "a~b" as "a and b"."""
+    return pair.replace("~", " and ")
 
 
 def _published() -> Section:

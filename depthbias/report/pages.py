@@ -1,8 +1,13 @@
 """Pages of tables: as Markdown to be read as text, as HTML for the report."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
+
+import pandas as pd
+
+from depthbias.system.files import write_csv, write_text
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2em; max-width: 80em; }
@@ -23,6 +28,15 @@ class Section(NamedTuple):
     note: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+def write_pages(
+    args: Namespace, title: str, table: pd.DataFrame, sections: Sequence[Section]
+) -> None:
+    """Write a table as CSV and its sections as Markdown and HTML, where the flags PAGES say."""
+    write_csv(args.output_csv, table, digits=6)
+    write_text(args.output_md, markdown_page(title, sections))
+    write_text(args.output_html, html_page(title, sections))
 
 
 def markdown_page(title: str, sections: Sequence[Section]) -> str:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from depthbias.diffusion.architectures import SERIES, get_architecture
-from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.estimates.runs import ALL, REAL, ordered_architectures
 from depthbias.report.names import sampler_title
 from depthbias.report.style import GREY, LINES, PALE, Mark, ordered_marks
 from depthbias.system.errors import UserError
@@ -122,7 +122,7 @@ def draw_line(axes: Axes, rows: pd.DataFrame, mark: Mark, shift: float, seeds: b
     as it has another size or no depth; with `seeds`, pale dots for the single seeds.
     """
     own, x = rows["series"] == rows["shown_with"], rows["x"]
-    over_seeds = rows["seed"] == ALL_SEEDS
+    over_seeds = rows["seed"] == ALL
     line = rows[over_seeds & own].sort_values("depth")
     draw_points(axes, line["depth"].to_numpy(), line, mark, shift)
     apart = over_seeds & ~own
@@ -149,7 +149,7 @@ def draw_ghost(axes: Axes, rows: pd.DataFrame, block: PanelRow) -> None:
     """The published series in grey behind the line of another one."""
     if block.series == "published":
         return
-    published = rows[(rows["series"] == "published") & (rows["seed"] == ALL_SEEDS)]
+    published = rows[(rows["series"] == "published") & (rows["seed"] == ALL)]
     line = published[published["sampler"] == block.sampler].sort_values("depth")
     axes.plot(line["depth"], line["value"], color=PALE, lw=1, zorder=0.9)
 
@@ -176,7 +176,7 @@ def depth_axis(axes: Axes, rows: pd.DataFrame, control: bool) -> float:
 
 def line_ends(rows: pd.DataFrame, by: str, marks: dict[str, Mark]) -> list[tuple[float, str, Mark]]:
     """Where the line of each mark ends: at the deepest model, over all seeds."""
-    trend = rows[(rows["seed"] == ALL_SEEDS) & (rows["series"] == rows["shown_with"])]
+    trend = rows[(rows["seed"] == ALL) & (rows["series"] == rows["shown_with"])]
     last = trend.sort_values("depth").groupby(by)["value"].last()
     return [(last[name], name, mark) for name, mark in marks.items() if name in last]
 
@@ -215,7 +215,7 @@ def limits(
 
     room: left free below and above, as a share of what is shown.
     """
-    bounds = rows.loc[rows["seed"] == ALL_SEEDS, ["lower", "upper"]].to_numpy().ravel()
+    bounds = rows.loc[rows["seed"] == ALL, ["lower", "upper"]].to_numpy().ravel()
     shown = np.array([*rows["value"], *bounds, *also])
     shown = shown[np.isfinite(shown)]
     free = room * (shown.max() - shown.min()) or 0.1
@@ -239,7 +239,7 @@ def line_handles(rows: pd.DataFrame) -> list[Artist]:
 
 def sample_note(rows: pd.DataFrame) -> str:
     """What a point rests on: study, seeds and images a model."""
-    single = rows[(rows["seed"] != ALL_SEEDS) & rows["depth"].notna()]
+    single = rows[(rows["seed"] != ALL) & rows["depth"].notna()]
     seeds = max(single["seed"].nunique(), 1)
     images = sorted({int(n) for n in single["n"].dropna()})
     shown = f"{images[0]:,}" + (f" to {images[-1]:,}" if len(images) > 1 else "") if images else "?"

@@ -29,14 +29,14 @@ def plot_grid(models: Sequence[Generated], columns: int, decidable: float) -> Fi
     Rows: U-Nets; columns: noise. A strip in its class's colour under every image; a frame in that
     colour where the shallowest U-Net of the series makes another class of the same noise; a
     question mark where no class has at least the probability `decidable`. At the right the share
-    of framed images among all of the model. All models: one ratio, seed, sampler and noise seed.
+    of framed images among all of the model. All models: one ratio, seed and sampler.
     """
     models = one_each(models)
     _check_same_noise(models)
     columns = min(columns, len(models[0].images))
     height = len(models) * PITCH
     figure, axes = canvas(columns * PITCH + 1.2, height, margin=MARGIN, above=0, heading=0.85)
-    for column, number in enumerate(models[0].indices[:columns]):
+    for column, number in enumerate(models[0].noise[:columns, 1]):
         axes.text(column * PITCH + 0.5, -0.2, str(number), ha="center", va="bottom", color=GREY)
     axes.text(-0.3, -0.2, "noise index", ha="right", va="bottom", color=GREY)
     axes.text(columns * PITCH + 0.5, -0.2, "changed\nclass", ha="center", va="bottom", color=GREY)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from depthbias.diffusion.architectures import SERIES
-from depthbias.estimates.runs import ALL_SEEDS
+from depthbias.estimates.runs import ALL
 from depthbias.measures.structure_rows import REGIMES
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
@@ -146,7 +146,7 @@ def value_axis(axes: Axes, rows: pd.DataFrame, log: bool) -> None:
         axes.set_ylim(limits(rows))
         return
     value = rows.loc[rows["value"] > 0, "value"].to_numpy()
-    bounds = rows.loc[rows["seed"] == ALL_SEEDS, ["lower", "upper"]].to_numpy().ravel()
+    bounds = rows.loc[rows["seed"] == ALL, ["lower", "upper"]].to_numpy().ravel()
     bounds = bounds[np.isfinite(bounds) & (bounds > 0)]
     low = max(bounds.min(initial=value.min()), value.min() / 5)
     high = min(bounds.max(initial=value.max()), 5 * value.max())
@@ -200,15 +200,13 @@ def _draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) 
     """A line a U-Net through its estimates over all seeds, side by side where they overlap."""
     shown = [name for name in marks if (rows["architecture"] == name).any()]
     for position, name in enumerate(shown):
-        mine = rows[(rows["architecture"] == name) & (rows["seed"] == ALL_SEEDS)].sort_values(
-            "sigma"
-        )
+        mine = rows[(rows["architecture"] == name) & (rows["seed"] == ALL)].sort_values("sigma")
         shift = 1.2 * (position - (len(shown) - 1) / 2)
         draw_points(axes, mine["sigma"].to_numpy(), mine, marks[name], shift, ms=3)
 
 
 def _note(rows: pd.DataFrame) -> str:
     """The study and what an interval is over."""
-    single = rows.loc[rows["seed"] != ALL_SEEDS, "seed"].nunique()
+    single = rows.loc[rows["seed"] != ALL, "seed"].nunique()
     over = f"mean of {single} seeds and 95 % interval" if single > 1 else "one seed (no interval)"
     return f"study {rows['study'].iloc[0]}: {over}"

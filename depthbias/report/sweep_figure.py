@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from depthbias.estimates.runs import ALL_SEEDS, REAL, ordered_architectures
+from depthbias.estimates.runs import ALL, REAL, ordered_architectures
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import ROW_HEIGHT, draw_points, legend_above, mark_handles
 from depthbias.report.structure_figures import log_axis, sigma_axis, value_axis
@@ -90,7 +90,7 @@ def plot_sweep(results: pd.DataFrame, values: Mapping[str, float], label: str) -
 
 def _architectures(rows: pd.DataFrame) -> list[str]:
     """The single U-Nets of some rows, without series (which stand for slopes on depth)."""
-    return ordered_architectures(rows.loc[rows["seed"] != ALL_SEEDS, "architecture"])
+    return ordered_architectures(rows.loc[rows["seed"] != ALL, "architecture"])
 
 
 def _value_marks(values: Sequence[float]) -> dict[float, Mark]:
@@ -100,13 +100,13 @@ def _value_marks(values: Sequence[float]) -> dict[float, Mark]:
 
 def _levels(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Rows over all seeds of a metric at single noise levels; of a linearity at 45 degrees."""
-    mine = rows[(rows["metric"] == metric) & rows["sigma"].notna() & (rows["seed"] == ALL_SEEDS)]
+    mine = rows[(rows["metric"] == metric) & rows["sigma"].notna() & (rows["seed"] == ALL)]
     return mine[mine["k"].isna() | (mine["k"] == 45)]
 
 
 def _of_lines(rows: pd.DataFrame, lines: Sequence[Line]) -> pd.DataFrame:
     """The rows of some lines, over seeds or of pairs of seeds ("0~1")."""
-    several = (rows["seed"] == ALL_SEEDS) | rows["seed"].str.contains("~")
+    several = (rows["seed"] == ALL) | rows["seed"].str.contains("~")
     mine = rows[
         several & rows["sigma"].isna() & rows["k"].isna() & ~rows["architecture"].str.contains("~")
     ]
@@ -143,7 +143,7 @@ def _draw_values(
         mine = _of_lines(rows, [line]).sort_values("varied")
         shown = mine[mine["architecture"] == architecture]
         draw_points(axes, shown["varied"].to_numpy(), shown, mark, 0)
-        real = mine[(mine["architecture"] == REAL) & (mine["seed"] == ALL_SEEDS)]
+        real = mine[(mine["architecture"] == REAL) & (mine["seed"] == ALL)]
         axes.plot(real["varied"], real["value"], color=GREY, ls=":", lw=1)
 
 
@@ -156,5 +156,5 @@ def _handles(marks: Mapping[float, Mark], right: Sequence[Sequence[Line]]) -> li
 
 
 def _notes(values: Mapping[str, float], rows: pd.DataFrame) -> list[str]:
-    seeds = rows.loc[~rows["seed"].isin([ALL_SEEDS, ""]) & ~rows["seed"].str.contains("~"), "seed"]
+    seeds = rows.loc[~rows["seed"].isin([ALL, ""]) & ~rows["seed"].str.contains("~"), "seed"]
     return [f"{len(values)} studies; {seeds.nunique()} seeds, 95 % intervals"]

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from depthbias.estimates.runs import Run, ordered_architectures, read_run
+from depthbias.measures.samples import is_noise
 from depthbias.report.image_drawing import canvas, draw_image
 from depthbias.report.names import ratio_title
 from depthbias.report.style import GREY, styled
@@ -26,35 +27,36 @@ class RunTrajectories:
     """The trajectories that measure_structure.py found for one run.
 
     denoised: {denoiser: D(x) at each of `sigmas`, uint8 [S, N, H, W, C]}; images: {denoiser: uint8
-    [N, H, W, C]}. Image i of every denoiser came from noise (noise_seed, indices[i]).
+    [N, H, W, C]}. Image i of every denoiser came from noise[i], (seed, index).
     """
 
     run: Run
-    noise: tuple[int, ...]
+    noise: np.ndarray
     sigmas: np.ndarray
     denoised: dict[str, np.ndarray]
     images: dict[str, np.ndarray]
 
 
-def read_one(path: Path) -> RunTrajectories:
+def _read(path: Path) -> RunTrajectories:
     """The trajectories of one run; UserError for a damaged file."""
-    run, names, seed, indices, sigmas, denoised, images = read_npz(
-        path, "run", "names", "noise_seed", "indices", "sigmas", "denoised", "images"
+    run, names, noise, sigmas, denoised, images = read_npz(
+        path, "run", "names", "noise", "sigmas", "denoised", "images"
     )
-    shape = (names.size, sigmas.size, indices.size, *images.shape[2:])
-    whole = all(array.dtype.kind in "iu" for array in (seed, indices, denoised, images))
+    shape = (names.size, sigmas.size, *images.shape[1:])
+    whole = all(array.dtype.kind in "iu" for array in (denoised, images))
     if not (
-        (names.ndim, seed.ndim, indices.ndim, sigmas.ndim, images.ndim) == (1, 0, 1, 1, 5)
+        (names.ndim, sigmas.ndim, images.ndim) == (1, 1, 5)
         and whole
         and sigmas.dtype.kind == "f"
         and denoised.shape == shape
-        and images.shape[:2] == (names.size, indices.size)
+        and len(images) == names.size
+        and is_noise(noise, images.shape[1])
         and denoised.size > 0
     ):
         raise UserError(f"{path}: holds no trajectory or is damaged: measure the structure again")
     return RunTrajectories(
         read_run(path, run),
-        (int(seed), *map(int, indices)),
+        noise,
         sigmas,
         dict(zip(names.tolist(), denoised, strict=True)),
         dict(zip(names.tolist(), images, strict=True)),
@@ -65,11 +67,11 @@ def read_trajectories(paths: Sequence[Path]) -> list[RunTrajectories]:
     """The runs in reading order of their architectures; UserError unless they differ only there."""
     found: dict[str, RunTrajectories] = {}
     for path in paths:
-        item = read_one(path)
+        item = _read(path)
         first = next(iter(found.values()), item)
         same = item.run._replace(architecture=first.run.architecture) == first.run
         levels = np.array_equal(item.sigmas, first.sigmas)
-        if not same or not levels or item.noise != first.noise:
+        if not same or not levels or not np.array_equal(item.noise, first.noise):
             raise UserError(
                 f"{path}: another study, ratio, seed, noise or noise levels than {paths[0]}: "
                 "give the files of one ratio and seed, all made with the same settings"
@@ -85,7 +87,7 @@ def plot_trajectories(runs: Sequence[RunTrajectories]) -> Figure:
     Rows: every U-Net, and under it its own linear map; last the Gaussian and the multi-delta of the
     training images ([GAUSS] Figs 2 and 4).
     """
-    levels, count = len(runs[0].sigmas), len(runs[0].noise) - 1
+    levels, count = len(runs[0].sigmas), len(runs[0].noise)
     rows = []
     for run in runs:
         rows += [(run.run.architecture, "architecture", run), ("its linear map", "linear", run)]
@@ -102,9 +104,9 @@ def plot_trajectories(runs: Sequence[RunTrajectories]) -> Figure:
     above: dict[str, Any] = {"ha": "center", "va": "bottom", "color": GREY}
     for column, sigma in enumerate(runs[0].sigmas):
         axes.text(column * PITCH + 0.5, -0.15, f"{sigma:.2g}", fontsize=6, **above)
-    for column, index in enumerate(runs[0].noise[1:]):
+    for column, index in enumerate(runs[0].noise[:, 1]):
         axes.text(right + column * PITCH + 0.5, -0.15, str(index), fontsize=6, **above)
-    noise = runs[0].noise[1]
+    noise = runs[0].noise[0, 1]
     axes.text((levels * PITCH) / 2, -0.75, f"denoised from noise {noise}, by noise level", **above)
     axes.text(right + (count * PITCH) / 2, -0.75, "final image, by noise", **above)
     keys = runs[0].run
@@ -124,7 +126,7 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
     """
     if [one.run.architecture for one in first] != [one.run.architecture for one in second]:
         raise UserError("the two sets have models of different U-Nets: give the same for both")
-    if first[0].noise != second[0].noise:
+    if not np.array_equal(first[0].noise, second[0].noise):
         raise UserError("the two sets were not sampled from the same noise: sample them again")
     pairs = [
         (one.run.architecture, one.images["architecture"], two.images["architecture"])
@@ -133,7 +135,7 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
     pairs += [
         (label, first[0].images[name], second[0].images[name]) for name, label in COMMON.items()
     ]
-    count = len(first[0].noise) - 1
+    count = len(first[0].noise)
     height = 2 * len(pairs) * PITCH
     figure, axes = canvas(count * PITCH + 4, height, margin=MARGIN, above=0.6, heading=0.4)
     look: dict[str, Any] = {"va": "center", "color": GREY}
@@ -147,7 +149,7 @@ def plot_disjoint(first: Sequence[RunTrajectories], second: Sequence[RunTrajecto
         same, other = _differences(*both)
         words = f"same noise: {same:.2f}\nother noise: {other:.2f}"
         axes.text(count * PITCH + 0.2, (2 * pair + 1) * PITCH - 0.06, words, **look)
-    for column, index in enumerate(first[0].noise[1:]):
+    for column, index in enumerate(first[0].noise[:, 1]):
         axes.text(column * PITCH + 0.5, -0.15, str(index), ha="center", va="bottom", color=GREY)
     axes.text(-0.3, -0.15, "noise", ha="right", va="bottom", color=GREY)
     axes.text(count * PITCH + 0.2, -0.15, "difference a pixel", va="bottom", color=GREY)

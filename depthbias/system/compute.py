@@ -1,12 +1,16 @@
 """Where torch computes, in which precision and memory layout: decided here only."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 # From Ampere on bf16 has tensor cores; it has the range of fp32, so the loss needs no scaling.
 BF16_CAPABILITY = (8, 0)
+# Where float32 may be rounded to TF32.
+TF32: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,31 @@ class Precision:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.name == "bf16")
 
 
-def choose_device() -> torch.device:
-    """CUDA if there is any, with TF32 and convolutions chosen by trial; else the CPU."""
+def choose_device(*, exact: bool = False) -> torch.device:
+    """CUDA if there is any, else the CPU.
+
+    On CUDA float32 is rounded to TF32, and convolutions are chosen by trial. With `exact`, for
+    measurements, neither is done: TF32 is off by 1e-3, and trials may end in another choice.
+    """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
+    for place in TF32:
+        place.allow_tf32 = not exact
+    torch.backends.cudnn.benchmark = not exact
     return torch.device("cuda")
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """In the block float32 products and convolutions on a GPU are not rounded to TF32."""
+    before = [place.allow_tf32 for place in TF32]
+    for place in TF32:
+        place.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for place, value in zip(TF32, before, strict=True):
+            place.allow_tf32 = value
 
 
 def choose_precision(requested: str, device: torch.device) -> Precision:
@@ -53,21 +74,6 @@ def matmul_precision(device: torch.device) -> str:
 def describe_device(device: torch.device) -> str:
     """The name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def exact_device() -> torch.device:
-    """CUDA if there is any, else the CPU; without TF32, which is off by 1e-3."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def measuring_device() -> torch.device:
-    """The device to compute on, without TF32: its 3 digits would hide how linear a denoiser is."""
-    device = choose_device()
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    return device
 
 
 def fast_layout(size: int, device: torch.device) -> torch.memory_format:

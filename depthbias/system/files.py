@@ -102,6 +102,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"cannot write {type(value).__name__} as JSON")
 
 
+def write_csv(path: str | Path, frame: Any, digits: int = 10) -> None:
+    """Write a pandas frame as CSV atomically, without its index; digits: significant, of floats."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format=f"%.{digits}g")
+
+
 def read_json(path: str | Path) -> Any:
     """Read JSON; a missing, truncated or malformed file is a UserError."""
     try:

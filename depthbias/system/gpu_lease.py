@@ -1,4 +1,6 @@
-"""GPU leases: one job per device slot on this machine, without a scheduler. Imports no torch.
+"""GPU leases: one job per device slot on this machine, without a scheduler.
+
+Torch is imported only once a lease is held.
 
 A lease is a file lock in a per-user folder; the kernel releases it when the process ends, however
 it ends.
@@ -13,10 +15,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from depthbias.system.errors import UserError, explain
+
+if TYPE_CHECKING:
+    import torch
 
 # Set by SLURM, LSF and PBS for a job that was given GPUs.
 ALLOCATIONS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "LSB_CUDA_VISIBLE_DEVICES", "PBS_GPUFILE")
@@ -59,6 +65,22 @@ def lease() -> Iterator[str]:
                 lock.release()
         else:
             yield "CPU, no GPU found"
+
+
+@contextmanager
+def computing(threads: int, *, exact: bool = False) -> "Iterator[torch.device]":
+    """Hold a GPU as `lease` does, name it in the log, and yield the device on which torch computes.
+
+    threads: of the CPU; exact: see `compute.choose_device`.
+    """
+    with lease() as leased:
+        import torch
+
+        from depthbias.system.compute import choose_device
+
+        print(f"device: {leased}", file=sys.stderr, flush=True)
+        torch.set_num_threads(threads)
+        yield choose_device(exact=exact)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def train_classifier(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     report: Callable[[int], None] = lambda seen: None,
 ) -> Classifier:
     """Train on equal numbers of images of every class; `report` is told the images seen.
@@ -131,12 +131,6 @@ def classify(model: Classifier, images: np.ndarray, batch_size: int = 500) -> np
         for start in range(0, len(images), batch_size)
     ]
     return torch.cat(parts).softmax(dim=1).numpy()
-
-
-def confusion_counts(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
-    """int [K, K]: images classified i among those of true class j; predicted, true int [N]."""
-    flat = np.bincount(predicted * classes + true, minlength=classes**2)
-    return flat.reshape(classes, classes)
 
 
 def check_accuracy(confusion: np.ndarray, classes: Sequence[str], threshold: float) -> float:

@@ -1,4 +1,4 @@
-"""UNetDenoiser against diffusers, and against closed forms with a network that is known."""
+"""NetworkDenoiser against diffusers, and against closed forms with a network that is known."""
 
 import math
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, EDMEulerScheduler
 
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.schedules import ddpm_sigmas
 from depthbias.diffusion.unet import build_unet
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
 
 
 class Recorder(torch.nn.Module):
@@ -47,7 +47,7 @@ def test_ddpm_equals_the_prediction_of_diffusers(architecture, x, t, clip):
     scheduler = DDPMScheduler(clip_sample=clip)
     with torch.no_grad():
         expected = scheduler.step(architecture(x, t).sample, t, x).pred_original_sample
-        found = UNetDenoiser(architecture, "ddpm", clip=clip)(x * math.sqrt(1 + sigma**2), sigma)
+        found = NetworkDenoiser(architecture, "ddpm", clip=clip)(x * math.sqrt(1 + sigma**2), sigma)
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
     assert (found.abs().max() <= 1) == clip
 
@@ -59,20 +59,20 @@ def test_edm_equals_the_preconditioning_of_diffusers(architecture, x, sigma):
         noise = scheduler.precondition_noise(torch.tensor([sigma]))
         output = architecture(scheduler.precondition_inputs(x, sigma), noise).sample
         expected = scheduler.precondition_outputs(x, output, torch.tensor(sigma))
-        found = UNetDenoiser(architecture, "edm", sigma_data=0.7)(x, sigma)
+        found = NetworkDenoiser(architecture, "edm", sigma_data=0.7)(x, sigma)
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_ddpm_formula_with_a_known_network(x):
     network = Recorder(output=0.25)
-    x0 = UNetDenoiser(network, "ddpm")(x, 2.0)
+    x0 = NetworkDenoiser(network, "ddpm")(x, 2.0)
     assert torch.allclose(network.x, x / math.sqrt(5), atol=1e-6)
     assert torch.allclose(x0, x - 0.5, atol=1e-6)
 
 
 def test_time_interpolates_the_logarithm_of_sigma_and_stays_at_the_ends(x):
     network = Recorder()
-    denoiser, levels = UNetDenoiser(network, "ddpm"), ddpm_sigmas()
+    denoiser, levels = NetworkDenoiser(network, "ddpm"), ddpm_sigmas()
     between = {
         0.25: levels[300] ** 0.75 * levels[301] ** 0.25,
         0.5: (levels[300] * levels[301]).sqrt(),
@@ -87,7 +87,7 @@ def test_time_interpolates_the_logarithm_of_sigma_and_stays_at_the_ends(x):
 
 @pytest.mark.parametrize("objective", ["ddpm", "edm"])
 def test_one_sigma_an_image(architecture, x, objective):
-    denoiser = UNetDenoiser(architecture, objective, sigma_data=0.7)
+    denoiser = NetworkDenoiser(architecture, objective, sigma_data=0.7)
     sigmas = [0.05, 1.7, 60.0]
     with torch.no_grad():
         together = denoiser(x, torch.tensor(sigmas))
@@ -98,7 +98,7 @@ def test_one_sigma_an_image(architecture, x, objective):
 
 
 def test_a_denoiser_can_be_differentiated(architecture):
-    denoiser = UNetDenoiser(architecture, "ddpm")
+    denoiser = NetworkDenoiser(architecture, "ddpm")
     x = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(2), requires_grad=True)
     v = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(3))
     (gradient,) = torch.autograd.grad(denoiser(x, 0.5).sum(), x)
@@ -110,7 +110,7 @@ def test_a_denoiser_can_be_differentiated(architecture):
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
 def test_sigma_must_be_positive_and_finite(x, sigma):
-    denoiser = UNetDenoiser(Recorder(), "ddpm")
+    denoiser = NetworkDenoiser(Recorder(), "ddpm")
     with pytest.raises(ValueError, match="positive and finite"):
         denoiser(x, sigma)
     with pytest.raises(ValueError, match="positive and finite"):
@@ -119,7 +119,7 @@ def test_sigma_must_be_positive_and_finite(x, sigma):
 
 def test_wrong_objectives_are_refused():
     with pytest.raises(ValueError, match="'flow' is none of ddpm, edm"):
-        UNetDenoiser(Recorder(), "flow")
+        NetworkDenoiser(Recorder(), "flow")
     for wrong in (None, 0.0, -1.0):
         with pytest.raises(ValueError, match="sigma_data"):
-            UNetDenoiser(Recorder(), "edm", sigma_data=wrong)
+            NetworkDenoiser(Recorder(), "edm", sigma_data=wrong)

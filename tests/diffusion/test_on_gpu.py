@@ -5,11 +5,11 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.samplers import sample
 from depthbias.diffusion.schedules import noise_levels
 from depthbias.diffusion.unet import build_unet
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
-from depthbias.system.compute import exact_device, fast_layout
+from depthbias.system.compute import choose_device, fast_layout
 
 pytestmark = [
     pytest.mark.gpu,
@@ -20,12 +20,12 @@ pytestmark = [
 @pytest.mark.parametrize("name", ["ddim", "dpmpp"])
 def test_samples_are_those_of_the_cpu_but_for_a_level(name):
     images = {}
-    for device in (torch.device("cpu"), exact_device()):
+    for device in (torch.device("cpu"), choose_device(exact=True)):
         torch.manual_seed(0)
         model = build_unet("depth2", channels=1, size=8, width=0.25).eval()
         model.to(device=device, memory_format=fast_layout(8, device))
         images[device.type] = sample(
-            UNetDenoiser(model, "ddpm", clip=True),
+            NetworkDenoiser(model, "ddpm", clip=True),
             name,
             noise_levels("ddpm", 5),
             noise_seed=0,

@@ -22,11 +22,11 @@ from diffusers.schedulers import scheduling_ddpm
 
 from depthbias.diffusion import sampler_names
 from depthbias.diffusion.checkpoints import save_model
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.noise import ImageNoise, initial_noise
 from depthbias.diffusion.samplers import SAMPLERS, sample
 from depthbias.diffusion.schedules import edm_sigmas, noise_levels, trailing_timesteps
 from depthbias.diffusion.unet import build_unet
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "sample.py"
 SHAPE = (1, 8, 8)
@@ -135,7 +135,7 @@ def with_diffusers(scheduler, architecture, x, steps, **options):
 
 
 def with_ours(sampler, architecture, x, steps, objective="ddpm", clip=False, noise=None):
-    denoiser = UNetDenoiser(architecture, objective, sigma_data=0.5, clip=clip)
+    denoiser = NetworkDenoiser(architecture, objective, sigma_data=0.5, clip=clip)
     with torch.inference_mode():
         return last(SAMPLERS[sampler](denoiser, x, noise_levels(objective, steps), noise))
 
@@ -292,7 +292,7 @@ def test_samplers_yield_every_step():
 
 def draw(architecture, sampler, indices, clip=True):
     return sample(
-        UNetDenoiser(architecture, "ddpm", clip=clip),
+        NetworkDenoiser(architecture, "ddpm", clip=clip),
         sampler,
         noise_levels("ddpm", 8),
         noise_seed=5,
@@ -352,14 +352,16 @@ def run_script(folder, **changes):
         "sampler": "ddim",
         "steps": 4,
         "count": 10,
-        "noise-seed": 5,
+        "noise-seeds": [5],
         "batch-size": 4,
         "threads": 1,
         "run": json.dumps(RUN),
         "output": folder / "samples.npz",
         "usage": folder / "samples-usage.json",
     } | changes
-    arguments = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
+    arguments = []
+    for key, value in flags.items():
+        arguments += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
     before, sys.argv = sys.argv, [str(SCRIPT), *arguments]
     try:
         runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -391,9 +393,8 @@ def save(module, folder, **meta):
 def test_script_writes_the_archive(folder, architecture):
     found = run_script(folder)
     assert found["images"].shape == (10, 8, 8, 1)
-    assert found["indices"].tolist() == list(range(10))
-    assert found["indices"].dtype == np.int64
-    assert int(found["noise_seed"]) == 5
+    assert found["noise"].tolist() == [[5, index] for index in range(10)]
+    assert found["noise"].dtype == np.int64
     assert json.loads(str(found["run"])) == RUN
     assert json.loads((folder / "samples-usage.json").read_text())["run"] == RUN
     more = run_script(folder, count=12, output=folder / "more.npz")
@@ -402,6 +403,14 @@ def test_script_writes_the_archive(folder, architecture):
     before = (folder / "samples.npz").read_bytes()
     run_script(folder)
     assert (folder / "samples.npz").read_bytes() == before
+
+
+def test_every_noise_seed_gives_its_images(folder, architecture):
+    both = run_script(folder, count=3, **{"noise-seeds": [5, 2]})
+    assert both["noise"].tolist() == [[5, 0], [5, 1], [5, 2], [2, 0], [2, 1], [2, 2]]
+    for place, seed in enumerate((5, 2)):
+        alone = run_script(folder, count=3, **{"noise-seeds": [seed]})
+        assert np.array_equal(both["images"][3 * place : 3 * place + 3], alone["images"])
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "dpmpp", "heun"])
@@ -428,7 +437,7 @@ def test_script_names_what_is_wrong(folder, architecture, capsys):
         run_script(folder)
     with pytest.raises(SystemExit, match="--run: the run is not described"):
         run_script(folder, run="{")
-    for flag, wrong in [("count", 0), ("noise-seed", -1), ("sampler", "plms")]:
+    for flag, wrong in [("count", 0), ("noise-seeds", -1), ("sampler", "plms")]:
         with pytest.raises(SystemExit) as stopped:
             run_script(folder, **{flag: wrong})
         assert stopped.value.code == 2

@@ -15,9 +15,9 @@ from test_training import FP32, OPTIONS, ROOT
 from depthbias.data.registry import load_data_set
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.checkpoints import export_diffusers, load_model, save_model
+from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.resume_points import load_point, save_point
 from depthbias.diffusion.trainer import Trainer, train
-from depthbias.diffusion.unet_denoiser import UNetDenoiser
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, write_json, write_npz
 
@@ -137,7 +137,7 @@ def test_it_learns_and_resuming_changes_no_bit(objective, tmp_path):
         pass
     assert all(torch.equal(half.average[name], whole.average[name]) for name in whole.average)
     assert whole.rows[-1]["loss"] < 0.5 * whole.rows[0]["loss"]
-    denoiser = UNetDenoiser(whole.averaged(), objective, whole.sigma_data)
+    denoiser = NetworkDenoiser(whole.averaged(), objective, whole.sigma_data)
     clean = torch.from_numpy(images[:1, ..., 0][None] / 127.5 - 1).float()
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():

@@ -12,7 +12,7 @@ from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.runs import Run
 from depthbias.measures.embedding_files import read_embedded, read_real
-from depthbias.measures.samples import join, read_classes, read_generated, read_samples
+from depthbias.measures.samples import join, noise_of, read_classes, read_generated, read_samples
 from depthbias.measures.structure_rows import read_structures
 from depthbias.report.trajectory_figures import read_trajectories
 from depthbias.system.errors import UserError
@@ -24,7 +24,7 @@ SUBSET |= {"indices": [3, 5, 8], "labels": [0, 0, 1]}
 ROWS = {"six": [0, 1], "nine": [2]}
 SPLIT = {"classes": ["six", "nine"], "population": [9, 9], "images": "0f"}
 SPLIT |= {"pool": ROWS, "calibration": ROWS, "control": ROWS}
-NOISE = {"run": json.dumps(RUN), "noise_seed": np.array(7), "indices": np.arange(3)}
+NOISE = {"run": json.dumps(RUN), "noise": noise_of([7], 3)}
 CLASSES = np.array(["six", "nine"])
 ABOUT = {"pixels": {"metric": "euclidean"}, "diversity": {"embedding": "x", "metric": "squared"}}
 VECTORS = {"labels": np.array([0, 1, 1]), "classes": CLASSES, "sums": np.ones((3, 2))}
@@ -45,8 +45,8 @@ ARCHIVES = {
         },
     ),
 }
-TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise_seed": np.array(7)}
-TRAJECTORIES |= {"indices": np.arange(3), "sigmas": np.array([2.0, 1.0])}
+TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise": noise_of([7], 3)}
+TRAJECTORIES |= {"sigmas": np.array([2.0, 1.0])}
 TRAJECTORIES |= {
     "denoised": np.zeros((2, 2, 3, 8, 8, 1), np.uint8),
     "images": np.zeros((2, 3, 8, 8, 1), np.uint8),
@@ -81,7 +81,14 @@ def test_an_archive_with_a_damaged_member_is_refused(tmp_path, kind, member):
     path = tmp_path / "a.npz"
     write_npz(path, {name: value for name, value in good.items() if name != member})
     refused(read, path)
-    wrong = [np.array("{"), np.array(0.5), np.zeros((0, 2)), np.ones((7, 1, 1)), np.array(["a"])]
+    wrong = [
+        np.array("{"),
+        np.array(0.5),
+        np.zeros((0, 2)),
+        np.ones((7, 1, 1)),
+        np.array(["a"]),
+        -np.ones((3, 2), int),
+    ]
     for value in wrong:
         write_npz(path, good | {member: value})
         refused(read, path)
@@ -152,7 +159,7 @@ def test_samples_and_classes_belong_together(tmp_path):
     (model,) = read_generated([samples], [classes])
     assert model.run == Run(**RUN) and model.images.shape == (3, 8, 8, 1)
     assert np.array_equal(model.probabilities, read_npz(classes, "probabilities")[0])
-    for other in ({"noise_seed": np.array(8)}, {"indices": np.arange(3) + 1}):
+    for other in ({"noise": noise_of([8], 3)}, {"noise": noise_of([7], 3)[::-1]}):
         write_npz(classes, ARCHIVES["classes"][1] | other)
         refused(lambda path: join(read_samples(samples), read_classes(path)), classes)
     assert isinstance(model.path, Path)

@@ -26,7 +26,7 @@ from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.trainer import write_log
 from depthbias.estimates.runs import ordered_architectures
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
-from depthbias.measures.samples import read_generated
+from depthbias.measures.samples import noise_of, read_generated
 from depthbias.report import published
 from depthbias.report.architecture_table import architecture_table, section
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
@@ -143,7 +143,7 @@ def made_up_samples(
         run = json.dumps(keys)
         samples.append(folder / f"{architecture}-samples.npz")
         labels.append(folder / f"{architecture}-classes.npz")
-        common = {"indices": np.arange(count), "noise_seed": np.array(7), "run": run}
+        common = {"noise": noise_of([7], count), "run": run}
         write_npz(samples[-1], {"images": images[rows], **common})
         names = np.array(classes)
         write_npz(labels[-1], {"probabilities": probabilities, "classes": names, **common})
@@ -410,7 +410,7 @@ def test_grid_compares_with_the_shallowest_of_the_same_series(tmp_path):
 
 def test_grid_refuses_other_noise_and_several_runs(archives):
     models = read_generated(*archives)
-    models[1].indices[0] = 99
+    models[1].noise[0, 1] = 99
     with pytest.raises(UserError, match="not sampled from the same noise"):
         plot_grid(models, 10, 0.9)
     models = read_generated(*archives)
@@ -425,7 +425,7 @@ def test_samples_without_their_classes_are_refused(archives, tmp_path):
     samples, classes = archives
     with pytest.raises(UserError, match=r"depth4-samples\.npz: no classes of this run"):
         read_generated(samples, classes[:2])
-    noise = {"noise_seed": np.array(7), "indices": np.arange(1)}
+    noise = {"noise": noise_of([7], 1)}
     bad = {"run": "{", "probabilities": np.ones((1, 1)), "classes": np.array(["a"]), **noise}
     write_npz(tmp_path / "bad.npz", bad)
     with pytest.raises(UserError, match="the run is not described"):
@@ -580,7 +580,7 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
 
 def test_measured_parameters_are_the_published_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    tables = ["--output-csv", "t.csv", "--output-md", "t.md"]
+    tables = ["--output-csv", "t.csv", "--output-md", "t.md", "--output-html", "t.html"]
     sizes = ["--channels", 1, "--size", 32, "--width", 0.5]
     sizes += ["--study", "digits", "--rows", "parameters.csv"]
     run_script(monkeypatch, "write_architectures", "--architectures", *PUBLISHED, *sizes, *tables)

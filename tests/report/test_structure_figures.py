@@ -9,6 +9,7 @@ import pytest
 from depthbias.diffusion.schedules import edm_sigmas
 from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import read_rows, write_rows
+from depthbias.measures.samples import noise_of
 from depthbias.measures.structure_rows import Structure, structure_rows
 from depthbias.report.structure_figures import (
     ERRORS,
@@ -150,8 +151,7 @@ def trajectories(folder, architecture, seed=0, noise_seed=5, count=3):
             "sigmas": edm_sigmas(4).numpy(),
             "denoised": rng.integers(0, 256, (4, 4, count, 8, 8, 3), dtype=np.uint8),
             "images": rng.integers(0, 256, (4, count, 8, 8, 3), dtype=np.uint8),
-            "indices": np.arange(count),
-            "noise_seed": np.int64(noise_seed),
+            "noise": noise_of([noise_seed], count),
             "run": json.dumps(run),
         },
     )

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, rules
 
 from depthbias.system.errors import UserError
 from depthbias.system.gpu_lease import ALLOCATIONS, ON_NODE, driver_version, lease, parse_listing
@@ -184,12 +184,11 @@ def test_forty_jobs_of_two_workflows_with_holders_killed(clean):
 
 
 def test_rules_that_lease_are_those_that_count_as_gpu_jobs():
-    leasing = {p.stem for p in (ROOT / "scripts").glob("*.py") if "with lease()" in p.read_text()}
-    counted = set()
-    for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
-            if re.search(r"^ +gpu=1,$", rule, flags=re.MULTILINE):
-                counted.add(rule.split(":")[0])
+    leasing = {
+        p.stem for p in (ROOT / "scripts").glob("*.py") if "with computing(" in p.read_text()
+    }
+    found = rules("digits", "sweeps_mnist-sweep")
+    counted = {name for name, text in found.items() if "gpu=1" in text}
     assert leasing == counted and {"train", "sample"} <= counted
 
 
@@ -197,8 +196,8 @@ def test_a_script_that_may_use_a_gpu_leases_it():
     """Whatever looks for CUDA, in a script or in what it imports first, runs under a lease."""
     for path in (ROOT / "scripts").glob("*.py"):
         text = path.read_text()
-        if re.search(r"choose_device|exact_device|measuring_device|cuda", text):
-            assert "with lease()" in text, path.name
+        if re.search(r"device|cuda", text):
+            assert "with computing(" in text, path.name
 
 
 @pytest.mark.parametrize("given", ["", "2", "GPU-2"])

@@ -11,13 +11,14 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from depthbias.measures.class_shares import confusion_counts
+from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, read_npz, write_json, write_npz
 from depthbias.vision.classifier import (
     Classifier,
     check_accuracy,
     classify,
-    confusion_counts,
     load_classifier,
     save_classifier,
     train_classifier,
@@ -99,7 +100,6 @@ def test_sizes_and_channels(size, channels):
     assert model(torch.zeros(2, channels, size, size)).shape == (2, 5)
 
 
-@pytest.mark.gpu
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_it_learns_on_a_gpu():
@@ -189,19 +189,18 @@ def test_train_and_classify(files, tmp_path):
     run = json.dumps({"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"})
     samples = {
         "images": images[:60],
-        "indices": np.arange(60),
-        "noise_seed": np.array(3),
+        "noise": noise_of([3], 60),
         "run": run,
     }
     write_npz(tmp_path / "samples.npz", samples)
     done = classify_samples(tmp_path, tmp_path / "one")
     assert done.returncode == 0, done.stderr
-    names = ("probabilities", "classes", "run", "noise_seed", "indices")
-    found, classes, copied, noise_seed, indices = read_npz(tmp_path / "classes.npz", *names)
+    names = ("probabilities", "classes", "run", "noise")
+    found, classes, copied, noise = read_npz(tmp_path / "classes.npz", *names)
     model, _ = load_classifier(tmp_path / "one" / "c.safetensors", tmp_path / "one" / "c.json")
     assert found.dtype == np.float32 and np.array_equal(found, classify(model, images[:60]))
-    assert (classes.tolist(), str(copied), int(noise_seed)) == (["six", "nine"], run, 3)
-    assert np.array_equal(indices, np.arange(60))
+    assert (classes.tolist(), str(copied)) == (["six", "nine"], run)
+    assert np.array_equal(noise, samples["noise"])
 
     samples["images"] = np.zeros((60, 16, 16, 3), dtype=np.uint8)
     write_npz(tmp_path / "samples.npz", samples)

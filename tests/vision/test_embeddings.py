@@ -22,6 +22,7 @@ from depthbias.data.dataset import DataSet, write_data_set
 from depthbias.data.pixels import to_float
 from depthbias.estimates.tidy import KEYS, read_rows
 from depthbias.measures.embedding_files import read_embedded
+from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, read_npz, write_json, write_npz
 from depthbias.vision import embedder as embedder_module
@@ -315,7 +316,7 @@ def write_models(root, images, rows, seed, rng):
         generated = clusters(drawn, rng)
         if architecture == "depth2":
             generated[:3] = images[rows[:3]]
-        common = {"indices": np.arange(12), "noise_seed": np.int64(0)}
+        common = {"noise": noise_of([0], 12)}
         common["run"] = json.dumps(run | {"sampler": "ddim-4"})
         classes = {"probabilities": np.eye(2)[drawn], "classes": np.array(["six", "nine"])}
         write_npz(root / f"samples-{architecture}-{seed}.npz", {"images": generated, **common})
@@ -570,7 +571,7 @@ def test_files_that_do_not_belong_together_are_refused(measured, tmp_path, scrip
 
 def test_samples_of_other_noise_are_not_compared(measured, tmp_path):
     *embedded, last = files(measured, "embedded")
-    other = changed_copy(last, tmp_path, noise_seed=np.int64(5))
+    other = changed_copy(last, tmp_path, noise=noise_of([5], 12))
     script, rest = "measure_reproducibility", {"study": "tiny", "output": tmp_path / "r.csv"}
     with pytest.raises(SystemExit, match="not from the same noise"):
         call(script, embedded=[*embedded, other], about=measured / "neighbors.json", **rest)

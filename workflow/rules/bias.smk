@@ -2,7 +2,7 @@
 # every sample, and bias.csv: class proportions, amplification, transitions, controls.
 
 
-rule train_classifier:
+use rule on_gpu as train_classifier with:
     input:
         images=IMAGES,
         split=SPLIT,
@@ -14,20 +14,11 @@ rule train_classifier:
         "logs/train_classifier/{study}.log",
     benchmark:
         "logs/benchmarks/train_classifier/{study}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=1,
     params:
-        code=digest("train_classifier"),
-        classifier=lambda w: flags(study_of(w).classifier),
-    shell:
-        'python "$DEPTHBIAS/scripts/train_classifier.py" --images {input.images:q} --split {input.split:q} {params.classifier}'
-        " --threads {threads} --model {output.model:q} --meta {output.meta:q} --control {output.control:q} &> {log:q}"
+        **calls("train_classifier", lambda w: flags(study_of(w).classifier)),
 
 
-rule classify:
+use rule compute as classify with:
     input:
         samples=SAMPLES,
         model=of_base(CLASSIFIER),
@@ -38,17 +29,11 @@ rule classify:
         "logs/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
     benchmark:
         "logs/benchmarks/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
     params:
-        code=digest("classify"),
-    shell:
-        'python "$DEPTHBIAS/scripts/classify.py" --samples {input.samples:q} --model {input.model:q} --meta {input.meta:q}'
-        " --threads {threads} --output {output:q} &> {log:q}"
+        **calls("classify"),
 
 
-rule measure_bias:
+use rule script as measure_bias with:
     input:
         meta=CLASSIFIER_META,
         control=CONTROL,
@@ -60,11 +45,5 @@ rule measure_bias:
         "logs/measure_bias/{study}.log",
     benchmark:
         "logs/benchmarks/measure_bias/{study}.tsv"
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("measure_bias"),
-        bias=lambda w: flags(study_of(w).bias),
-    shell:
-        'python "$DEPTHBIAS/scripts/measure_bias.py" --meta {input.meta:q} --control {input.control:q} --subsets {input.subsets:q}'
-        " --classes {input.classes:q} --study {wildcards.study} {params.bias} --output {output:q} &> {log:q}"
+        **calls("measure_bias", lambda w: flags(study_of(w).bias, study=w.study)),

@@ -114,13 +114,51 @@ def of_base(path):
     )
 
 
-def flags(block):
-    """A block of the configuration as command-line flags, in the order of its keys; a list after one flag."""
+def flags(block=(), **more):
+    """Keys and values of a block of the configuration, and more, as command-line flags.
+
+    A list stands after one flag, a mapping is JSON; of booleans there is the flag if it is true.
+    """
     words = []
-    for key, value in dict(block).items():
-        items = value if isinstance(value, list) else [value]
+    for key, value in {**dict(block), **more}.items():
+        if value is False:
+            continue
+        items = [] if value is True else [value]
+        if isinstance(value, dict):
+            items = [json.dumps(value)]
+        elif isinstance(value, list):
+            items = value
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
     return shlex.join(words)
+
+
+def of_wildcards(w):
+    """The wildcards of a job as flags: which study it is about, and of which ratio and so on."""
+    return flags(w.items())
+
+
+def embeddings_of(w):
+    """How the images of a study are embedded, as flags."""
+    study = study_of(w)
+    return flags(
+        embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone
+    )
+
+
+def files(wildcards, input, output):
+    """The inputs and outputs of a job as flags; an output without a name is `--output`."""
+    made = dict(output.items()) or {"output": output}
+    return flags(
+        {name: value for name, value in [*input.items(), *made.items()] if value}
+    )
+
+
+def calls(name, options=""):
+    """Params of what calls scripts/<name>.py with options, a text or a function of the wildcards.
+
+    Options and files are apart, as Snakemake looks for no change in params that depend on files.
+    """
+    return {"script": name, "code": digest(name), "files": files, "options": options}
 
 
 def of_study(path, wildcards, **narrowed):
@@ -159,16 +197,27 @@ def of_seed(path, wildcards, which):
     return of_study(path, wildcards, ratio=wildcards.ratio, seed=seed)
 
 
-def figure(name, caption, category, **labels):
+def drawing(path, caption, category, **labels):
     """The two files of a figure; the PNG goes into the report."""
+    caption = f"../report/{caption}.rst"
+    png = report(f"{path}.png", caption=caption, category=category, labels=labels)
+    return {"output": [f"{path}.svg", png]}
+
+
+def figure(name, caption, category, **labels):
+    """The two files of a figure of a study."""
+    return drawing(f"{FIGURES}/{name}", caption, category, study="{study}", **labels)
+
+
+def table(name, title):
+    """The three files of a table; the page goes into the report."""
+    path, caption = f"{TABLES}/{name}", f"../report/table_{name}.rst"
+    labels = {"study": "{study}", "table": title}
+    html = report(f"{path}.html", caption=caption, category="Tables", labels=labels)
     return {
-        "svg": f"{FIGURES}/{name}.svg",
-        "png": report(
-            f"{FIGURES}/{name}.png",
-            caption=f"../report/{caption}.rst",
-            category=category,
-            labels={"study": "{study}", **labels},
-        ),
+        "output_csv": f"{path}.csv",
+        "output_md": f"{path}.md",
+        "output_html": html,
     }
 
 

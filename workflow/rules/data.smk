@@ -22,7 +22,7 @@ rule prepare:
         'python "$DEPTHBIAS/scripts/prepare.py" {params.data} --workers {threads} --output {output:q} &> {log:q}'
 
 
-rule split:
+use rule light as split with:
     input:
         images=IMAGES,
     output:
@@ -31,22 +31,18 @@ rule split:
         "logs/split/{study}.log",
     benchmark:
         "logs/benchmarks/split/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("split"),
-        classes=lambda w: json.dumps(
-            {k: v.model_dump() for k, v in study_of(w).classes.items()}
+        **calls(
+            "split",
+            lambda w: flags(
+                classes={k: v.model_dump() for k, v in study_of(w).classes.items()},
+                heldout=study_of(w).data.heldout,
+                seed=study_of(w).data.seed,
+            ),
         ),
-        heldout=lambda w: study_of(w).data.heldout,
-        seed=lambda w: study_of(w).data.seed,
-    shell:
-        'python "$DEPTHBIAS/scripts/split.py" --images {input.images:q} --classes {params.classes:q}'
-        " --heldout {params.heldout} --seed {params.seed} --output {output:q} &> {log:q}"
 
 
-rule subset:
+use rule light as subset with:
     input:
         split=of_base(SPLIT),
     output:
@@ -55,13 +51,13 @@ rule subset:
         "logs/subset/{study}/{ratio}/seed{seed}.log",
     benchmark:
         "logs/benchmarks/subset/{study}/{ratio}/seed{seed}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("subset"),
-        size=lambda w: study_of(w).subset_size,
-        disjoint=lambda w: "--disjoint" if study_of(w).disjoint else "",
-    shell:
-        'python "$DEPTHBIAS/scripts/subset.py" --split {input.split:q} --ratio {wildcards.ratio} --size {params.size}'
-        " --seed {wildcards.seed} {params.disjoint} --output {output:q} &> {log:q}"
+        **calls(
+            "subset",
+            lambda w: flags(
+                ratio=w.ratio,
+                seed=w.seed,
+                size=study_of(w).subset_size,
+                disjoint=study_of(w).disjoint,
+            ),
+        ),

@@ -3,7 +3,7 @@
 # images nearest to a training image). All with the main sampler.
 
 
-rule embed_real:
+use rule on_gpu as embed_real with:
     input:
         images=IMAGES,
         split=SPLIT,
@@ -15,22 +15,11 @@ rule embed_real:
         "logs/embed_real/{study}.log",
     benchmark:
         "logs/benchmarks/embed_real/{study}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=1,
     params:
-        code=digest("embed_real"),
-        embeddings=lambda w: study_of(w).neighbors.embeddings,
-        backbone=lambda w: study_of(w).diversity.backbone,
-    shell:
-        'python "$DEPTHBIAS/scripts/embed_real.py" --images {input.images:q} --split {input.split:q} --embeddings {params.embeddings}'
-        " --backbone {params.backbone} --model {input.model:q} --meta {input.meta:q} --threads {threads}"
-        " --output {output:q} &> {log:q}"
+        **calls("embed_real", embeddings_of),
 
 
-rule embed:
+use rule on_gpu as embed with:
     input:
         samples=SAMPLES,
         classes=CLASSES,
@@ -42,43 +31,27 @@ rule embed:
         "logs/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
     benchmark:
         "logs/benchmarks/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=1,
     params:
-        code=digest("embed"),
-        embeddings=lambda w: study_of(w).neighbors.embeddings,
-        backbone=lambda w: study_of(w).diversity.backbone,
-    shell:
-        'python "$DEPTHBIAS/scripts/embed.py" --samples {input.samples:q} --classes {input.classes:q}'
-        " --embeddings {params.embeddings} --backbone {params.backbone} --model {input.model:q}"
-        " --meta {input.meta:q} --threads {threads} --output {output:q} &> {log:q}"
+        **calls("embed", embeddings_of),
 
 
-rule measure_diversity:
+use rule script as measure_diversity with:
     input:
         real=EMBEDDED_REAL,
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
         subsets=lambda w: of_study(SUBSET, w),
     output:
-        table=DIVERSITY,
+        output=DIVERSITY,
         about=DIVERSITY_ABOUT,
     log:
         "logs/measure_diversity/{study}.log",
     benchmark:
         "logs/benchmarks/measure_diversity/{study}.tsv"
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("measure_diversity"),
-    shell:
-        'python "$DEPTHBIAS/scripts/measure_diversity.py" --real {input.real:q} --embedded {input.embedded:q} --subsets {input.subsets:q}'
-        " --study {wildcards.study} --output {output.table:q} --about {output.about:q} &> {log:q}"
+        **calls("measure_diversity", of_wildcards),
 
 
-rule measure_neighbors:
+use rule on_gpu as measure_neighbors with:
     input:
         images=of_base(IMAGES),
         real=of_base(EMBEDDED_REAL),
@@ -86,31 +59,20 @@ rule measure_neighbors:
         samples=lambda w: of_study(SAMPLES, w, sampler=main_sampler(w)),
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
     output:
-        table=NEIGHBORS,
+        output=NEIGHBORS,
         pairs=NEAREST_PAIRS,
         about=NEIGHBORS_ABOUT,
     log:
         "logs/measure_neighbors/{study}.log",
     benchmark:
         "logs/benchmarks/measure_neighbors/{study}.tsv"
-    conda:
-        "../../environment.yml"
-    threads: 1
-    resources:
-        gpu=1,
     params:
-        code=digest("measure_neighbors"),
-        embeddings=lambda w: study_of(w).neighbors.embeddings,
-        k=lambda w: study_of(w).neighbors.k,
-        copies=lambda w: json.dumps(study_of(w).neighbors.copies),
-    shell:
-        'python "$DEPTHBIAS/scripts/measure_neighbors.py" --images {input.images:q} --real {input.real:q} --subsets {input.subsets:q}'
-        " --samples {input.samples:q} --embedded {input.embedded:q} --embeddings {params.embeddings} --k {params.k}"
-        " --copies {params.copies:q} --study {wildcards.study} --threads {threads} --output {output.table:q}"
-        " --pairs {output.pairs:q} --about {output.about:q} &> {log:q}"
+        **calls(
+            "measure_neighbors", lambda w: flags(study_of(w).neighbors, study=w.study)
+        ),
 
 
-rule measure_reproducibility:
+use rule script as measure_reproducibility with:
     input:
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
         about=NEIGHBORS_ABOUT,
@@ -120,10 +82,5 @@ rule measure_reproducibility:
         "logs/measure_reproducibility/{study}.log",
     benchmark:
         "logs/benchmarks/measure_reproducibility/{study}.tsv"
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("measure_reproducibility"),
-    shell:
-        'python "$DEPTHBIAS/scripts/measure_reproducibility.py" --embedded {input.embedded:q} --about {input.about:q} --study {wildcards.study}'
-        " --output {output:q} &> {log:q}"
+        **calls("measure_reproducibility", of_wildcards),

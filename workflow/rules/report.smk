@@ -26,14 +26,14 @@ SUMMARY_FIGURES = {
     "linear-maps": ("Gaussian structure", "linear maps beside the Gaussian's", []),
 }
 
-for name, (category, title, about) in SUMMARY_FIGURES.items():
+for name, (category, title, provenance) in SUMMARY_FIGURES.items():
 
     rule:
         name:
             f"plot_{name.replace('-', '_')}"
         input:
             summary=SUMMARY,
-            about=about,
+            provenance=provenance,
         output:
             **figure(name, name, category, figure=title),
         log:
@@ -44,16 +44,12 @@ for name, (category, title, about) in SUMMARY_FIGURES.items():
         conda:
             "../../environment.yml"
         params:
-            code=digest("plot_summary"),
-            name=name,
-            provenance="--provenance" if about else "",
-        # No f-string here: it would be evaluated when the job runs, with the last values of the loop.
+            **calls("plot_summary", name),
         shell:
-            'python "$DEPTHBIAS/scripts/plot_summary.py" {params.name} --summary {input.summary:q}'
-            " {params.provenance} {input.about:q} --output {output:q} &> {log:q}"
+            'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
 
 
-rule plot_grid:
+use rule light as plot_grid with:
     input:
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
         classes=lambda w: first_seed(CLASSES, w, ratio=w.ratio),
@@ -69,18 +65,11 @@ rule plot_grid:
         "logs/plot_grid/{study}/{ratio}.log",
     benchmark:
         "logs/benchmarks/plot_grid/{study}/{ratio}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_grid"),
-        decidable=lambda w: study_of(w).bias.decidable,
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_grid.py" --classes {input.classes:q} --samples {input.samples:q}'
-        " --decidable {params.decidable} --output {output:q} &> {log:q}"
+        **calls("plot_grid", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
 
-rule plot_real:
+use rule light as plot_real with:
     input:
         images=of_base(IMAGES),
         subset=lambda w: first_seed(SUBSET, w, ratio=study_of(w).ratios[0]),
@@ -92,18 +81,11 @@ rule plot_real:
         "logs/plot_real/{study}.log",
     benchmark:
         "logs/benchmarks/plot_real/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_real"),
-        decidable=lambda w: study_of(w).bias.decidable,
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_real.py" --images {input.images:q} --subset {input.subset:q} --samples {input.samples:q}'
-        " --classes {input.classes:q} --decidable {params.decidable} --output {output:q} &> {log:q}"
+        **calls("plot_real", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
 
-rule plot_losses:
+use rule light as plot_losses with:
     input:
         logs=lambda w: of_study(TRAIN_LOG, w),
     output:
@@ -112,17 +94,11 @@ rule plot_losses:
         "logs/plot_losses/{study}.log",
     benchmark:
         "logs/benchmarks/plot_losses/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_losses"),
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_losses.py" --study {wildcards.study} --logs {input.logs:q}'
-        " --output {output:q} &> {log:q}"
+        **calls("plot_losses", of_wildcards),
 
 
-rule plot_nearest_pairs:
+use rule light as plot_nearest_pairs with:
     input:
         pairs=NEAREST_PAIRS,
         images=of_base(IMAGES),
@@ -139,18 +115,14 @@ rule plot_nearest_pairs:
         "logs/plot_nearest_pairs/{study}/{ratio}.log",
     benchmark:
         "logs/benchmarks/plot_nearest_pairs/{study}/{ratio}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_nearest_pairs"),
-        embedding=lambda w: study_of(w).neighbors.embeddings[0],
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_nearest_pairs.py" --pairs {input.pairs:q} --images {input.images:q} --samples {input.samples:q}'
-        " --embedding {params.embedding} --output {output:q} &> {log:q}"
+        **calls(
+            "plot_nearest_pairs",
+            lambda w: flags(embedding=study_of(w).neighbors.embeddings[0]),
+        ),
 
 
-rule plot_trajectories:
+use rule light as plot_trajectories with:
     input:
         trajectories=lambda w: first_seed(TRAJECTORIES, w, ratio=w.ratio),
     output:
@@ -165,16 +137,11 @@ rule plot_trajectories:
         "logs/plot_trajectories/{study}/{ratio}.log",
     benchmark:
         "logs/benchmarks/plot_trajectories/{study}/{ratio}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_trajectories"),
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_trajectories.py" --trajectories {input.trajectories:q} --output {output:q} &> {log:q}'
+        **calls("plot_trajectories"),
 
 
-rule plot_disjoint:
+use rule light as plot_disjoint with:
     input:
         first=lambda w: of_seed(TRAJECTORIES, w, 0),
         second=lambda w: of_seed(TRAJECTORIES, w, 1),
@@ -190,154 +157,91 @@ rule plot_disjoint:
         "logs/plot_disjoint/{study}/{ratio}.log",
     benchmark:
         "logs/benchmarks/plot_disjoint/{study}/{ratio}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:  # for the caption: a value of a sweep is no study of params.yaml
-        code=digest("plot_disjoint"),
+        **calls("plot_disjoint"),
         images=lambda w: study_of(w).subset_size,
         noises=lambda w: study_of(w).structure.trajectories,
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_disjoint.py" --first {input.first:q} --second {input.second:q} --output {output:q} &> {log:q}'
 
 
-rule plot_sweep:
+use rule light as plot_sweep with:
     input:
         parts=lambda w: expand(
             [STRUCTURE, NEIGHBORS, REPRODUCIBILITY], study=PARAMS.points(w.sweep)
         ),
     output:
-        svg=f"{SWEEP_FIGURE}.svg",
-        png=report(
-            f"{SWEEP_FIGURE}.png",
-            caption="../report/sweep.rst",
-            category="Sweeps",
-            labels={"sweep": "{sweep}"},
-        ),
+        **drawing(SWEEP_FIGURE, "sweep", "Sweeps", sweep="{sweep}"),
     log:
         "logs/plot_sweep/{sweep}.log",
     benchmark:
         "logs/benchmarks/plot_sweep/{sweep}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("plot_sweep"),
-        studies=lambda w: list(PARAMS.points(w.sweep)),
-        values=lambda w: list(PARAMS.points(w.sweep).values()),
+        **calls(
+            "plot_sweep",
+            lambda w: flags(
+                studies=list(PARAMS.points(w.sweep)),
+                values=list(PARAMS.points(w.sweep).values()),
+                label=SWEEPS[w.sweep].label,
+            ),
+        ),
         label=lambda w: SWEEPS[w.sweep].label,
-    shell:
-        'python "$DEPTHBIAS/scripts/plot_sweep.py" --parts {input.parts:q} --studies {params.studies:q} --values {params.values:q}'
-        " --label {params.label:q} --output {output:q} &> {log:q}"
 
 
-rule write_proportions:
+use rule light as write_proportions with:
     input:
         summary=SUMMARY,
     output:
-        csv=f"{TABLES}/proportions.csv",
-        md=f"{TABLES}/proportions.md",
-        html=report(
-            f"{TABLES}/proportions.html",
-            caption="../report/table_proportions.rst",
-            category="Tables",
-            labels={"study": "{study}", "table": "class proportions (Table 2)"},
-        ),
+        **table("proportions", "class proportions (Table 2)"),
     log:
         "logs/write_proportions/{study}.log",
     benchmark:
         "logs/benchmarks/write_proportions/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("write_proportions"),
-    shell:
-        'python "$DEPTHBIAS/scripts/write_proportions.py" --summary {input.summary:q} --output-csv {output.csv:q} --output-md {output.md:q}'
-        " --output-html {output.html:q} &> {log:q}"
+        **calls("write_proportions"),
 
 
-rule write_neighbor_table:
+use rule light as write_neighbor_table with:
     input:
         summary=SUMMARY,
         about=[NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
     output:
-        csv=f"{TABLES}/neighbors.csv",
-        md=f"{TABLES}/neighbors.md",
-        html=report(
-            f"{TABLES}/neighbors.html",
-            caption="../report/table_neighbors.rst",
-            category="Tables",
-            labels={"study": "{study}", "table": "neighbours, diversity (Table 3)"},
-        ),
+        **table("neighbors", "neighbours, diversity (Table 3)"),
     log:
         "logs/write_neighbor_table/{study}.log",
     benchmark:
         "logs/benchmarks/write_neighbor_table/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("write_neighbor_table"),
-    shell:
-        'python "$DEPTHBIAS/scripts/write_neighbor_table.py" --summary {input.summary:q} --about {input.about:q} --output-csv {output.csv:q}'
-        " --output-md {output.md:q} --output-html {output.html:q} &> {log:q}"
+        **calls("write_neighbor_table"),
 
 
-rule write_architectures:
+use rule light as write_architectures with:
     output:
+        **table("architectures", "architectures (Table A)"),
         rows=PARAMETERS,
-        csv=f"{TABLES}/architectures.csv",
-        md=f"{TABLES}/architectures.md",
-        html=report(
-            f"{TABLES}/architectures.html",
-            caption="../report/table_architectures.rst",
-            category="Tables",
-            labels={"study": "{study}", "table": "architectures (Table A)"},
-        ),
     log:
         "logs/write_architectures/{study}.log",
     benchmark:
         "logs/benchmarks/write_architectures/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("write_architectures"),
-        architectures=lambda w: study_of(w).architectures,
-        channels=lambda w: study_of(w).data.channels,
-        size=lambda w: study_of(w).data.size,
-        width=lambda w: study_of(w).width,
-    shell:
-        'python "$DEPTHBIAS/scripts/write_architectures.py" --study {wildcards.study}'
-        " --architectures {params.architectures:q} --channels {params.channels} --size {params.size}"
-        " --width {params.width} --rows {output.rows:q} --output-csv {output.csv:q} --output-md {output.md:q}"
-        " --output-html {output.html:q} &> {log:q}"
-
-
-rule write_usage:
-    input:
-        train=lambda w: of_study(TRAIN_USAGE, w),
-        sample=lambda w: of_study(SAMPLE_USAGE, w),
-    output:
-        csv=f"{TABLES}/usage.csv",
-        md=f"{TABLES}/usage.md",
-        html=report(
-            f"{TABLES}/usage.html",
-            caption="../report/table_usage.rst",
-            category="Tables",
-            labels={"study": "{study}", "table": "time, memory and devices"},
+        **calls(
+            "write_architectures",
+            lambda w: flags(
+                study=w.study,
+                architectures=study_of(w).architectures,
+                channels=study_of(w).data.channels,
+                size=study_of(w).data.size,
+                width=study_of(w).width,
+            ),
         ),
+
+
+use rule light as write_usage with:
+    input:
+        usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
+    output:
+        **table("usage", "time, memory and devices"),
     log:
         "logs/write_usage/{study}.log",
     benchmark:
         "logs/benchmarks/write_usage/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("write_usage"),
-    shell:
-        'python "$DEPTHBIAS/scripts/write_usage.py" --study {wildcards.study} --usage {input.train:q} {input.sample:q}'
-        " --output-csv {output.csv:q} --output-md {output.md:q}"
-        " --output-html {output.html:q} &> {log:q}"
+        **calls("write_usage", of_wildcards),

@@ -1,7 +1,7 @@
 # Input: the tables of all measurements. Output: summary.csv, their union; metrics/<study>: its headline numbers for DVC.
 
 
-rule summarize:
+use rule light as summarize with:
     input:
         parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, STRUCTURE, PARAMETERS],
     output:
@@ -15,16 +15,11 @@ rule summarize:
         "logs/summarize/{study}.log",
     benchmark:
         "logs/benchmarks/summarize/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("summarize"),
-    shell:
-        'python "$DEPTHBIAS/scripts/summarize.py" --parts {input.parts:q} --output {output:q} &> {log:q}'
+        **calls("summarize"),
 
 
-rule write_metrics:
+use rule light as write_metrics with:
     input:
         summary=SUMMARY,
     output:
@@ -34,11 +29,5 @@ rule write_metrics:
         "logs/write_metrics/{study}.log",
     benchmark:
         "logs/benchmarks/write_metrics/{study}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=digest("write_metrics"),
-    shell:
-        'python "$DEPTHBIAS/scripts/write_metrics.py" --summary {input.summary:q} --metrics {output.metrics:q} --plot {output.plot:q}'
-        " &> {log:q}"
+        **calls("write_metrics"),

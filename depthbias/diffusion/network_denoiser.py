@@ -11,7 +11,7 @@ from depthbias.diffusion.objectives import Objective, edm_denoise
 from depthbias.diffusion.schedules import ddpm_sigmas
 
 
-class UNetDenoiser:
+class NetworkDenoiser:
     """A trained network, a U-Net or another, as a denoiser for every sigma > 0.
 
     ddpm (arXiv 2006.11239): D = x - sigma eps(x / sqrt(1 + sigma^2), t), where t interpolates

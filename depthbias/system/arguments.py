@@ -1,0 +1,70 @@
+"""The flags of scripts: those that several scripts share, and how a script declares its own."""
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Flag = tuple[str, dict[str, Any]]  # its name, and the options of `ArgumentParser.add_argument`
+
+
+def flag(name: str, text: str = "", kind: Callable[[str], Any] = str, **options: Any) -> Flag:
+    """A flag, which must be given unless it has a default; text: its help; kind: of its value."""
+    return name, {"type": kind, "help": text, "required": "default" not in options, **options}
+
+
+def file(name: str, text: str, **options: Any) -> Flag:
+    """A flag for a file."""
+    return flag(name, text, Path, **options)
+
+
+def files(name: str, text: str, **options: Any) -> Flag:
+    """A flag for one file or several."""
+    return file(name, text, nargs="+", **options)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as the kind of a flag."""
+    value = int(text)
+    if value < 1:
+        raise ArgumentTypeError(f"{value} is not 1 or more")
+    return value
+
+
+def parser(text: str | None, *flags: Flag) -> ArgumentParser:
+    """A parser of these flags; text: what the script does, its docstring."""
+    made = ArgumentParser(description=text)
+    for name, options in flags:
+        made.add_argument(name, **options)
+    return made
+
+
+def arguments(text: str | None, *flags: Flag) -> Namespace:
+    """The values of these flags on the command line."""
+    return parser(text, *flags).parse_args()
+
+
+STUDY = flag("--study", "name of the study")
+THREADS = flag("--threads", "CPU threads", positive, default=1)
+IMAGES = file("--images", "prepared images (.npz)")
+SUBSETS = files("--subsets", "training subsets (.json)")
+SUMMARY = file("--summary", "tidy results of one study (.csv)")
+DECIDABLE = flag("--decidable", "class probability below which ? is shown", float, default=0.9)
+META = file("--meta", "their description (.json)")
+MODEL = (file("--model", "weights (.safetensors)"), META)
+CLASSIFIER = (file("--model", "weights of the classifier (.safetensors)"), META)
+MADE_MODEL = (
+    file("--model", "weights to write (.safetensors)"),
+    file("--meta", "their description to write (.json)"),
+)
+EMBEDDINGS = (
+    flag("--embeddings", "for neighbours, like: pixels classifier", nargs="+"),
+    flag("--backbone", "of the distance for diversity, like: lpips-alex"),
+)
+TABLE = file("--output", "table to write (.csv)")
+FIGURE = files("--output", ".svg, .png, .pdf", metavar="FIGURE")
+PAGES = (
+    file("--output-csv", "table to write"),
+    file("--output-md", "the same as text"),
+    file("--output-html", "the same for the report"),
+)

@@ -1,0 +1,35 @@
+# What rules have in common: a script that is called with the names and values of its inputs, outputs and options as flags.
+# `use rule light as NAME with:` and the like make a rule of it. Its `params` say which script, and with which options.
+
+
+# A job.
+rule script:
+    log:
+        "logs/script.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
+
+
+# Seconds of work: it is never sent to a node.
+use rule script as light with:
+    localrule: True
+
+
+# A job of torch.
+rule compute:
+    log:
+        "logs/compute.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files}'
+        " --threads {threads} &> {log:q}"
+
+
+# A job of torch that takes a GPU where there is one.
+use rule compute as on_gpu with:
+    resources:
+        gpu=1,
