@@ -82,11 +82,11 @@ def main() -> None:
             for done, (queries, in_each, subset) in enumerate(study.compare(options)):
                 for neighbours in in_each:
                     measured += closeness(queries, neighbours, classes, options)
-                    if neighbours.first_copy is not None:
+                    if neighbours.copied is not None:
                         measured += copied_shares(
                             queries.run,
                             neighbours.embedding,
-                            neighbours.first_copy,
+                            neighbours.copied,
                             len(queries.overall_rows),
                             subset.labels,
                             classes,

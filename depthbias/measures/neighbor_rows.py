@@ -9,7 +9,7 @@ import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import TRAIN, Run
-from depthbias.measures.copied_training import first_above, first_of
+from depthbias.measures.copied_training import copies_of_each
 from depthbias.measures.copies import authentic, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
@@ -50,8 +50,8 @@ class Neighbours:
     """Neighbours among the training images in one embedding.
 
     distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one;
-    first_copy: [M], after how many images each training image is first copied (the number of
-    images: never), None where copies are not told in this embedding.
+    copied: [M], how many of the images that stand for all classes copy each training image, None
+    where copies are not told in this embedding.
     """
 
     embedding: str
@@ -59,7 +59,7 @@ class Neighbours:
     distances: np.ndarray
     indices: np.ndarray
     gap: np.ndarray
-    first_copy: np.ndarray | None = None
+    copied: np.ndarray | None = None
 
 
 def find(
@@ -68,21 +68,21 @@ def find(
     queries: Vectors,
     training: Vectors,
     options: NeighborSettings,
-    order: np.ndarray,
+    overall: np.ndarray,
 ) -> Neighbours:
     """The neighbours of `queries` [N, D] among `training` [M, D].
 
-    order: rows of the queries that copies of training images are looked for in, in this order.
+    overall: rows of the queries that copies of training images are looked for in.
     """
     nearby = nearest(queries, training, options.depth, metric, options.device)
-    first = None
+    copied = None
     if embedding == "pixels":
-        flags = memorised(nearby[0][order])
-        first = first_of(nearby[1][order, 0], flags, training.shape[0])
+        closest = nearby[1][overall, 0][memorised(nearby[0][overall])]
+        copied = np.bincount(closest, minlength=training.shape[0])
     elif embedding in options.copies:
         threshold = options.copies[embedding]
-        first = first_above(queries[order], training, threshold, options.device)
-    return replace(_with_gap(embedding, metric, nearby, training, options), first_copy=first)
+        copied = copies_of_each(queries[overall], training, threshold, options.device)
+    return replace(_with_gap(embedding, metric, nearby, training, options), copied=copied)
 
 
 def find_others(

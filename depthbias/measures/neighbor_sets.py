@@ -88,9 +88,8 @@ class NeighborData:
     ) -> tuple[Queries, list[Neighbours]]:
         """All held-out images; a mix of them with the training proportions stands for the whole."""
         rows, overall = self.real.rows[self.real.heldout], self._mix(subset)
-        order = stream("copies", subset.ratio, subset.seed).permutation(overall)
         neighbours = [
-            find(name, metric, self._of_real(name, rows), training[name], options, order)
+            find(name, metric, self._of_real(name, rows), training[name], options, overall)
             for name, metric in self.metrics.items()
         ]
         labels = self.real.heldout_labels
