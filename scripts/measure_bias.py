@@ -1,16 +1,15 @@
 """Measure class proportions, amplification, trends, transitions and controls of a study."""
 
-import numpy as np
-
 from depthbias.data.subsets import read_subset
-from depthbias.estimates.tidy import write_rows
+from depthbias.estimates.tidy import read_rows, write_rows
 from depthbias.measures.bias_rows import bias_rows
-from depthbias.measures.class_shares import Instrument
+from depthbias.measures.class_shares import read_instrument
+from depthbias.measures.effective_depths import effective_depths
 from depthbias.measures.real_mixes import control_rows
 from depthbias.measures.samples import read_classified
 from depthbias.system.arguments import STUDY, SUBSETS, TABLE, arguments, file, files, flag
-from depthbias.system.errors import UserError, command
-from depthbias.system.files import read_json, read_npz
+from depthbias.system.errors import command
+from depthbias.system.files import read_npz
 
 
 def main() -> None:
@@ -20,22 +19,19 @@ def main() -> None:
         file("--control", "classified real images (.npz)"),
         SUBSETS,
         files("--classes", "classified samples (.npz)"),
+        file("--denoising", "effective depths (.csv)"),
         STUDY,
         flag("--decidable", "least top probability of a decided image", float),
         flag("--bootstrap", "resamples behind an interval", int),
         TABLE,
     )
-    meta = read_json(args.meta)
-    try:
-        classes, confusion = meta["classes"], np.array(meta["confusion"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{args.meta}: not a classifier ({error}): train it again") from error
-    instrument = Instrument(classes, confusion, args.bootstrap)
+    instrument = read_instrument(args.meta, args.bootstrap)
+    classes = instrument.classes
     subsets = [read_subset(path, classes) for path in args.subsets]
     runs = read_classified(args.classes, args.study, classes, subsets, args.decidable)
     probabilities, truth = read_npz(args.control, "probabilities", "labels")
     rows = [
-        *bias_rows(runs, instrument),
+        *bias_rows(runs, instrument, effective_depths(read_rows(args.denoising))),
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)

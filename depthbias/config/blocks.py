@@ -21,6 +21,7 @@ from depthbias.config.checks import refuse_repeats
 from depthbias.data.registry import DATA_SETS, key_problem
 from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.measures.copy_thresholds import Calibrated
+from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -209,6 +210,35 @@ class Neighbors(Block):
             if EMBEDDINGS[name].metric != "cosine":
                 raise ValueError(f"copies: {name!r} is compared by distances, not by cosines")
         return self
+
+
+class Denoising(Block):
+    """How well every model denoises held-out images and those it was trained on."""
+
+    sigmas: list[PositiveFloat] = Field(
+        default=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
+        min_length=2,
+        description="noise levels, rising, where images span -1 to 1",
+    )
+    heldout_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="held-out images, of all classes alike (at most all)"
+    )
+    training_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="training images, of all classes alike (at most all)"
+    )
+    noise_seed: NonNegativeInt = Field(
+        default=0, description="the noise of an image depends on it and on the image alone"
+    )
+
+    @field_validator("sigmas")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each level once")
+        low, high = DEPTH_LEVELS
+        if not any(low <= sigma <= high for sigma in value):
+            raise ValueError(f"none from {low:g} to {high:g}, where stages are judged: add some")
+        return value
 
 
 class Structure(Block):

@@ -17,6 +17,7 @@ from depthbias.config.blocks import (
     Block,
     ClassifierOptions,
     Data,
+    Denoising,
     Diversity,
     Name,
     Neighbors,
@@ -59,6 +60,9 @@ class Study(Block):
     diversity: Diversity
     neighbors: Neighbors
     structure: Structure
+    denoising: Denoising = Field(
+        default=Denoising(), description="how well models denoise held-out and training images"
+    )
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 Metrics are defined in docs/metrics.md, intervals in docs/statistics.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.special import logit
@@ -20,15 +20,20 @@ from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 
 
-def bias_rows(runs: Sequence[Classified], instrument: Instrument) -> Iterator[Row]:
-    """All rows of a study's models, in the order of the runs."""
+def bias_rows(
+    runs: Sequence[Classified], instrument: Instrument, effective: Mapping[str, float]
+) -> Iterator[Row]:
+    """All rows of a study's models, in the order of the runs.
+
+    effective: effective depth of each architecture that has stages.
+    """
     bootstrap = NoiseBootstrap(instrument.draws)
     models = [measure(run, instrument, bootstrap) for run in runs]
     for model in models:
         yield from _run_rows(model, instrument.classes)
     for group in grouped(models, "ratio", "architecture", "sampler"):
         yield from _seed_rows(group, instrument.classes)
-    yield from amplification_rows(models, instrument.classes)
+    yield from amplification_rows(models, instrument.classes, effective)
     for group in grouped(models, "ratio", "seed", "sampler"):
         yield from _transition_rows(group, instrument.classes)
 

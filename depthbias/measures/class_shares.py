@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from scipy.special import logit
 
 from depthbias.estimates.intervals import Estimate, draw_shares, from_draws
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_json
 
 DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
 
@@ -86,6 +89,15 @@ class Instrument:
             for name, column in zip(self.classes, self.confusion.T, strict=True)
         ]
         return np.stack(columns, axis=2)
+
+
+def read_instrument(path: Path, draws: int) -> Instrument:
+    """The instrument that the description of a classifier tells; UserError if it does not."""
+    meta = read_json(path)
+    try:
+        return Instrument(meta["classes"], np.array(meta["confusion"]), draws)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a classifier ({error}): train it again") from error
 
 
 def solve_shares(shares: np.ndarray, rates: np.ndarray) -> np.ndarray:

@@ -146,15 +146,15 @@ def read_generated(samples: Sequence[Path], classes: Sequence[Path]) -> list[Gen
 
 def read_classified(
     paths: Iterable[Path],
-    study: str,
+    study: str | None,
     classes: Sequence[str],
     subsets: Sequence[Subset],
     threshold: float,
 ) -> list[Classified]:
     """The runs in the order of their files; an image is decided from this top probability on.
 
-    UserError for a run of another study or with other classes, one that is there twice, and one
-    whose subset is not there.
+    UserError for a run of another study (if given) or with other classes, one that is there twice,
+    and one whose subset is not there.
     """
     places: dict[Run, Path] = {}
     runs = []

@@ -8,6 +8,7 @@ from depthbias.diffusion.architectures import ARCHITECTURES
 from depthbias.estimates.runs import REAL, ordered_architectures
 from depthbias.estimates.tidy import models, of, over_seeds, real
 from depthbias.report.cells import INTERVAL, cell, columns_of, lines, narrow, trends, wide
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title, sampler_title, setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
@@ -85,7 +86,24 @@ def sections(summary: pd.DataFrame) -> list[Section]:
         _named,
         "Log-odds shift a stage of depth",
         "Change of logit p(generated) - logit p(training) with every stage more: 0 is no trend; "
-        "with 95 % intervals over runs (binomial GLM, clustered by run).",
+        + " ".join([GLM, *depth_notes(summary)]),
+        digits=3,
+    )
+    found += trends(
+        summary[summary["metric"] == "log_odds_shift_per_effective_depth"],
+        GROUP,
+        _named,
+        "Log-odds shift a stage of effective depth",
+        "The same for every stage more that costs something when it is cut off; "
+        f"{GLM} The effective depth of an architecture is taken as exact.",
+        digits=3,
+    )
+    found += trends(
+        summary[summary["metric"] == "kappa_per_effective_depth"],
+        GROUP,
+        _named,
+        "κ a stage of effective depth",
+        "Change of κ with every such stage more: 0 is no trend; with 95 % intervals over runs.",
         digits=3,
     )
     found += _odds(
@@ -99,6 +117,7 @@ def sections(summary: pd.DataFrame) -> list[Section]:
 
 
 GROUP = ("class", "ratio", "sampler")
+GLM = "with 95 % intervals over runs (binomial GLM, clustered by run)."
 
 
 def _named(name: str, ratio: str, sampler: str) -> str:

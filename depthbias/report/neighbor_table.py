@@ -10,6 +10,7 @@ from depthbias.estimates.runs import REAL, TRAIN, ordered_architectures
 from depthbias.estimates.tidy import models, of, over_seeds
 from depthbias.measures.copy_thresholds import in_words
 from depthbias.report.cells import INTERVAL, PARTS, cell, lines, trends, wide
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
@@ -77,7 +78,7 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
         "Trend over depth",
         "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
         "falls, means that shallower models sit closer to their training images. With 95 % "
-        "intervals over runs.",
+        + " ".join(["intervals over runs.", *depth_notes(summary)]),
         digits=4,
     )
     return [*found, *_reproducibility(rows), _embeddings(about)]

@@ -1,4 +1,4 @@
-# Input: samples, held-out real images. Output: results/<study>/: the classifier with its confusion matrix, the classes of
+# Input: samples, held-out real images, effective depths. Output: results/<study>/: the classifier with its confusion matrix, the classes of
 # every sample, and bias.csv: class proportions, amplification, transitions, controls.
 
 
@@ -39,6 +39,7 @@ use rule script as measure_bias with:
         control=CONTROL,
         subsets=lambda w: of_study(SUBSET, w),
         classes=lambda w: of_study(CLASSES, w),
+        denoising=DENOISING,
     output:
         BIAS,
     log:

@@ -16,6 +16,8 @@ SUMMARY_FIGURES = {
         "nearest training images against depth",
         [NEIGHBORS_ABOUT],
     ),
+    "depth-use": ("Training", "what each stage is worth", []),
+    "convergence": ("Training", "held-out and training loss by noise level", []),
     "linearity": ("Gaussian structure", "linearity against noise level", []),
     "structure": ("Gaussian structure", "linearity against depth", []),
     "score-errors": (
@@ -89,7 +91,7 @@ use rule light as plot_losses with:
     input:
         logs=lambda w: of_study(TRAIN_LOG, w),
     output:
-        **figure("losses", "losses", "Training", figure="training loss"),
+        **figure("losses", "losses", "Training", figure="training and held-out loss"),
     log:
         "logs/plot_losses/{study}.log",
     benchmark:

@@ -3,7 +3,15 @@
 
 use rule light as summarize with:
     input:
-        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, STRUCTURE, PARAMETERS],
+        parts=[
+            BIAS,
+            DIVERSITY,
+            NEIGHBORS,
+            REPRODUCIBILITY,
+            STRUCTURE,
+            DENOISING,
+            PARAMETERS,
+        ],
     output:
         report(
             SUMMARY,
