@@ -23,7 +23,7 @@ def _sentence(name: str, found: pd.Series, depth: float) -> str:
     """found: effective depth of every model of the architecture; depth: their mean."""
     stages = get_architecture(name).stages
     dead = stages - int(found.max())
-    if dead and found.nunique() == 1:
+    if dead and found.min() == found.max():
         words = "The deepest stage" if dead == 1 else f"The {dead} deepest stages"
         return f"{words} of {name} can be cut off without cost: its effective depth is {depth:g}."
     worse = int((found < stages).sum())
