@@ -16,6 +16,16 @@ SUMMARY_FIGURES = {
         "nearest training images against depth",
         [NEIGHBORS_ABOUT],
     ),
+    "copied-training": (
+        "Diversity and memorisation",
+        "copied training images against samples",
+        [NEIGHBORS_ABOUT],
+    ),
+    "membership": (
+        "Diversity and memorisation",
+        "membership attacks against noise level",
+        [],
+    ),
     "depth-use": ("Training", "what each stage is worth", []),
     "convergence": ("Training", "held-out and training loss by noise level", []),
     "linearity": ("Gaussian structure", "linearity against noise level", []),
@@ -143,6 +153,25 @@ use rule light as plot_trajectories with:
         **calls("plot_trajectories"),
 
 
+use rule light as plot_roc with:
+    input:
+        measurements=lambda w: of_study(DENOISING_RUN, w, ratio=w.ratio),
+    output:
+        **figure(
+            "roc-{ratio}",
+            "roc",
+            "Diversity and memorisation",
+            figure="membership attacks, ROC curves",
+            ratio="{ratio}",
+        ),
+    log:
+        "logs/plot_roc/{study}/{ratio}.log",
+    benchmark:
+        "logs/benchmarks/plot_roc/{study}/{ratio}.tsv"
+    params:
+        **calls("plot_roc"),
+
+
 use rule light as plot_disjoint with:
     input:
         first=lambda w: of_seed(TRAJECTORIES, w, 0),
@@ -213,6 +242,19 @@ use rule light as write_neighbor_table with:
         "logs/benchmarks/write_neighbor_table/{study}.tsv"
     params:
         **calls("write_neighbor_table"),
+
+
+use rule light as write_membership with:
+    input:
+        summary=SUMMARY,
+    output:
+        **table("membership", "membership attacks"),
+    log:
+        "logs/write_membership/{study}.log",
+    benchmark:
+        "logs/benchmarks/write_membership/{study}.tsv"
+    params:
+        **calls("write_membership"),
 
 
 use rule light as write_architectures with:

@@ -10,6 +10,7 @@ use rule light as summarize with:
             REPRODUCIBILITY,
             STRUCTURE,
             DENOISING,
+            MEMBERSHIP,
             PARAMETERS,
         ],
     output:
