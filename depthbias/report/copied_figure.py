@@ -47,7 +47,8 @@ def plot_copied(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     for (ratio, block), line in zip(blocks, grid, strict=True):
         for rows, axes in zip(columns.values(), line, strict=True):
             log_axis(axes.xaxis, 0.8, 1.3 * whole["k"].max())
-            axes.set_ylim(limits(rows, [0]))
+            held = rows["architecture"] == REAL
+            axes.set_ylim(limits(rows[~held], [0, *rows.loc[held, "value"]]))
             mine = rows[rows["ratio"] == ratio]
             real = mine[(mine["architecture"] == REAL) & (mine["seed"] == ALL)].sort_values("k")
             axes.plot(real["k"], real["value"], color=GREY, ls=(0, (4, 3)), lw=1)

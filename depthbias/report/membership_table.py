@@ -66,14 +66,16 @@ def sections(summary: pd.DataFrame) -> list[Section]:
 
 
 def _rows(summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of models over all seeds and levels, architectures in reading order."""
+    """Rows of models over all seeds and levels: ratios, in them architectures in reading order."""
     rows = models(over_seeds(summary))
     metric = rows["metric"].str.partition(":")[0]
     rows = rows[metric.isin(METRICS) & rows["sigma"].isna()]
     if rows.empty:
         raise UserError("the summary has no membership attacks: measure the study's membership")
     order = {name: place for place, name in enumerate(ordered_architectures(rows["architecture"]))}
-    return rows.sort_values("architecture", key=lambda names: names.map(order), kind="stable")
+    ratios = rows["ratio"].factorize()[0]
+    rows = rows.assign(_ratio=ratios, _place=rows["architecture"].map(order))
+    return rows.sort_values(["_ratio", "_place"], kind="stable")
 
 
 def _section(

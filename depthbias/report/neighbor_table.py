@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from depthbias.estimates.runs import REAL, TRAIN, ordered_architectures
-from depthbias.estimates.tidy import models, of, over_seeds
+from depthbias.estimates.tidy import models, of, over_seeds, real
 from depthbias.measures.copy_thresholds import in_words
 from depthbias.report.cells import INTERVAL, PARTS, cell, lines, trends, wide
 from depthbias.report.depth_notes import depth_notes
@@ -67,7 +67,10 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     note = "Authentic: share of images not nearer to their nearest training image than that is to "
     note += "its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
     note += "|x - NN(x)| / |x|, pixels of -1 to 1. GL: share without a training image above the "
-    note += f"cosine of copies. {INTERVAL.capitalize()}."
+    note += (
+        "cosine of copies. Copied by k: share of training images that some of k images copy, in "
+    )
+    note += f"pixels by d1/d2, else by that cosine. {INTERVAL.capitalize()}."
     found += _tables("Copies", note, rows, _copies(rows, about))
     note = f"Mean perceptual distance over pairs of images, {INTERVAL}."
     found += _tables("Diversity", note, rows, _diversity(rows, about))
@@ -107,7 +110,18 @@ def _copies(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
         if name != "diversity":
             label = f"authentic, {name} (%)"
             columns.append(TableColumn(label, f"authentic_share:{name}", scale=100, digits=1))
+        metric = f"training_copied_share:{name}"
+        for k in _sample_counts(rows, metric):
+            label = f"copied by {k:g}, {name} (%)"
+            columns.append(TableColumn(label, metric, k=k, scale=100, digits=1))
     return columns
+
+
+def _sample_counts(rows: pd.DataFrame, metric: str) -> list[float]:
+    """The most images of a model, before them the most that held-out ones can be compared at."""
+    own = of(rows, metric, class_name="")
+    made, held = (set(part["k"]) for part in (models(own), real(own)))
+    return sorted({max(counts) for counts in (made, made & held) if counts})
 
 
 def _diversity(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:

@@ -522,8 +522,10 @@ def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
     assert list(wide.index) == ["train", "real", "depth2", "depth3"]
     assert wide["nn_distance:pixels k=1"].notna().all()
     assert wide.loc["depth2", "memorised_share:pixels"] == 0.25
+    assert wide.loc["depth2", "training_copied_share:pixels k=12"] == pytest.approx(3 / 20)
+    assert wide.loc["real", "training_copied_share:pixels k=10"] == 0
     words = ["Nearest training images: trained on 80-20", "classifier cos k=3", "pixels L2 k=1"]
-    words += ["calibrated on 10 held-out images"]
+    words += ["calibrated on 10 held-out images", "copied by 10, pixels", "copied by 12, pixels"]
     words += ["Trend over depth", "depth2 and depth3", "classifier.safetensors"]
     for word in words:
         assert word in text
