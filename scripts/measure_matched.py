@@ -17,7 +17,7 @@ def main() -> None:
         __doc__,
         flag("--sweep", "its name"),
         flag("--studies", "of the sweep: one a snapshot", nargs="+"),
-        flag("--values", "images seen of each of them", int, nargs="+"),
+        flag("--values", "images seen of each of them", float, nargs="+"),
         file("--meta", "description of the classifier (.json)"),
         SUBSETS,
         files("--classes", "classified samples (.npz)"),
@@ -33,7 +33,7 @@ def main() -> None:
     classes = instrument.classes
     subsets = [read_subset(path, classes) for path in args.subsets]
     classified = read_classified(args.classes, None, classes, subsets, args.decidable)
-    seen = dict(zip(args.studies, args.values, strict=True))
+    seen = dict(zip(args.studies, map(int, args.values), strict=True))
     snapshots = snapshots_of(read_all(args.denoising), seen)
     table = tidy(matched_rows(args.sweep, snapshots, classified, instrument))
     title = f"Depths at equal loss: sweep {args.sweep}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import Run, as_json, read_run
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_npz
@@ -84,14 +85,14 @@ def read_denoising_errors(path: Path, study: str | None = None) -> DenoisingErro
     shapes = {name: array.shape for name, array in found.items()}
     kinds = {name: array.dtype.kind for name, array in found.items() if name != "classes"}
     wanted = {name: "i" if name in WHOLE else "f" for name in kinds}
-    if shapes != _shapes(found) or kinds != wanted or not _plausible(found):
+    if shapes != _shapes(found, run) or kinds != wanted or not _plausible(found):
         raise UserError(f"{path}: is damaged: measure the denoising errors again")
     names = tuple(map(str, found["classes"]))
     return DenoisingErrors(run, **found | {"noise_seed": int(arrays[1]), "classes": names})
 
 
-def _shapes(found: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every array, as the levels, rows, classes and cuts that are there ask for."""
+def _shapes(found: dict[str, Any], run: Run) -> dict[str, tuple[int, ...]]:
+    """The shape of every array, as the levels, rows, classes and the architecture ask for."""
     levels, classes = found["sigmas"].size, found["classes"].size
     of = {name: found[f"{name}_rows"].size for name in ("heldout", "training")}
     shapes: dict[str, tuple[int, ...]] = {"noise_seed": ()}
@@ -100,8 +101,8 @@ def _shapes(found: dict[str, Any]) -> dict[str, tuple[int, ...]]:
         shapes[f"{name}_{kind}"] = (levels, of[name])
     for kind, name in product(("labels", "rows"), of):
         shapes[f"{name}_{kind}"] = (of[name],)
-    cuts = found["cut_errors"].shape[:1]
-    shapes |= {"cut_errors": (*cuts, levels, of["heldout"]), "constant_errors": (of["heldout"],)}
+    cuts = max(get_architecture(run.architecture).stages - 1, 0)
+    shapes |= {"cut_errors": (cuts, levels, of["heldout"]), "constant_errors": (of["heldout"],)}
     return shapes | {"classes": (classes,), "proportions": (classes,)}
 
 

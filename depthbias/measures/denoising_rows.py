@@ -133,7 +133,7 @@ def effective_depth(costs: np.ndarray) -> np.ndarray:
 
     costs: [S - 1, ...], the largest cost of keeping 1, 2 ... S - 1 stages.
     """
-    enough = np.concatenate([costs <= FREE, np.ones_like(costs[:1], dtype=bool)])
+    enough = np.concatenate([costs <= FREE, np.ones((1, *costs.shape[1:]), dtype=bool)])
     depth: np.ndarray = enough.argmax(axis=0) + 1
     return depth
 

@@ -24,7 +24,7 @@ from depthbias.estimates.intervals import (
     wilson,
 )
 from depthbias.estimates.runs import Run
-from depthbias.estimates.tidy import KEYS, read_rows
+from depthbias.estimates.tidy import KEYS, read_rows, write_rows
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument, corrected_prevalence, log_odds, solve_shares
@@ -410,8 +410,8 @@ def made_up_study(
     return runs, Instrument(classes, confusion, 300)
 
 
-def table_of(runs, instrument):
-    frame = pd.DataFrame(bias_rows(runs, instrument))
+def table_of(runs, instrument, effective=None):
+    frame = pd.DataFrame(bias_rows(runs, instrument, effective or {}))
     return frame.set_index(
         ["ratio", "architecture", "seed", "sampler", "metric", "class"]
     ).sort_index()
@@ -577,6 +577,10 @@ def study(tmp_path_factory):
     classes = ["six", "nine"]
     write_json(folder / "meta.json", {"classes": classes, "confusion": [[99, 1], [1, 99]]})
     labels = np.repeat([0, 1], 100)
+    depths = {"depth2": 2, "depth3": 2.5}
+    keys = {"study": "s", "ratio": "90-10", "seed": "0", "metric": "effective_depth"}
+    rows = [keys | {"architecture": name, "value": depth} for name, depth in depths.items()]
+    write_rows(folder / "denoising.csv", rows)
     control = {"probabilities": np.eye(2, dtype=np.float32)[labels], "labels": labels}
     write_npz(folder / "control.npz", control)
     for ratio, share in (("90-10", 0.9), ("60-40", 0.6)):
@@ -610,6 +614,7 @@ def measured(study, output, subsets=None, classes=None, name="s"):
         *("measure_bias", "--meta", study / "meta.json", "--control", study / "control.npz"),
         *("--subsets", *(subsets or sorted(study.glob("subset-*")))),
         *("--classes", *(classes or sorted(study.glob("classes-*")))),
+        *("--denoising", study / "denoising.csv"),
         *("--study", name, "--decidable", 0.9, "--bootstrap", 200, "--output", output),
     )
 
@@ -638,11 +643,45 @@ def test_measure_and_summarize(study, tmp_path):
         *("kappa_intercept", "kappa_intercept_decided", "log_odds_shift_per_depth_decided"),
         *("kappa_per_depth", "kappa_per_depth_decided"),
         *("kappa_intercept_per_depth", "kappa_intercept_per_depth_decided"),
+        *(f"{name}_per_effective_depth{arm}" for name in SLOPES for arm in ("", "_decided")),
     }
     assert table["class"].unique()[:2].tolist() == ["six", "nine"]  # not alphabetical
     other = read_rows(tmp_path / "other.csv").set_index(KEYS).reindex(table.set_index(KEYS).index)
     assert np.allclose(table[NUMBERS], other[NUMBERS], atol=1e-9, equal_nan=True)
     assert (table.groupby(KEYS, dropna=False).size() == 1).all()
+
+
+SLOPES = ("log_odds_shift", "kappa", "kappa_intercept")
+
+
+def test_trends_on_effective_depth_are_those_on_depth_where_all_stages_are_used():
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument, {f"depth{d}": float(d) for d in (2, 3, 4)})
+    metrics = table.index.get_level_values("metric")
+    for name in SLOPES:
+        nominal = table[metrics == f"{name}_per_depth"]
+        effective = table[metrics == f"{name}_per_effective_depth"]
+        assert len(nominal) == len(effective) > 0
+        assert np.allclose(nominal[NUMBERS], effective[NUMBERS], rtol=1e-9)
+
+
+def test_trends_are_steeper_on_effective_depths_that_lie_nearer():
+    """Depths 2, 3, 4 that work as 2, 2.5, 3: every slope and limit is twice as large."""
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument, {"depth2": 2, "depth3": 2.5, "depth4": 3})
+    metrics = table.index.get_level_values("metric")
+    for name in SLOPES:
+        ends = ["value", "lower", "upper"]
+        nominal = table.loc[metrics == f"{name}_per_depth", ends].to_numpy()
+        effective = table.loc[metrics == f"{name}_per_effective_depth", ends].to_numpy()
+        assert np.allclose(2 * nominal, effective, rtol=1e-6)
+
+
+@pytest.mark.parametrize("effective", [{}, {"depth2": 2, "depth3": 2, "depth4": 2}])
+def test_equal_or_unknown_effective_depths_have_no_trend(effective):
+    runs, instrument = made_up_study(["six", "nine"])
+    metrics = table_of(runs, instrument, effective).index.get_level_values("metric")
+    assert not metrics.str.contains("effective").any() and metrics.str.contains("per_depth").any()
 
 
 def test_measuring_imports_no_torch():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.runs import Run
+from depthbias.measures.denoising_errors import read_denoising_errors
 from depthbias.measures.embedding_files import read_embedded, read_real
 from depthbias.measures.samples import join, noise_of, read_classes, read_generated, read_samples
 from depthbias.measures.structure_rows import read_structures
@@ -45,6 +46,16 @@ ARCHIVES = {
         },
     ),
 }
+NUMBERS = {"noise_seed": np.array(0), "level_weights": np.ones(2)}
+ERRORS = {"sigmas": np.array([1.0, 2.0]), "classes": CLASSES, "proportions": np.full(2, 0.5)}
+ERRORS |= {"cut_errors": np.ones((1, 2, 3)), "constant_errors": np.ones(3), **NUMBERS}
+for part, count in (("heldout", 3), ("training", 4)):
+    ERRORS |= {f"{part}_{name}": np.ones((2, count)) for name in ("errors", "residuals")}
+    ERRORS |= {f"{part}_rows": np.arange(count), f"{part}_labels": np.arange(count) % 2}
+ARCHIVES["denoising"] = (
+    lambda path: read_denoising_errors(path, "s"),
+    {"run": json.dumps(RUN), **ERRORS},
+)
 TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise": noise_of([7], 3)}
 TRAJECTORIES |= {"sigmas": np.array([2.0, 1.0])}
 TRAJECTORIES |= {

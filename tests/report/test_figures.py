@@ -350,14 +350,18 @@ def test_losses_draw_every_seed_and_the_mean():
                 "seed": seed,
                 "images": images,
                 "loss": loss,
+                "heldout_loss": 2 * loss,
             }
         )
         for architecture in ("depth2", "depth3-const")
         for seed, loss in (("seed0", 0.1), ("seed1", 0.3))
     )
     figure = plot_losses(logs, "made-up")
-    (axes,) = panels(figure)
+    axes, below = panels(figure)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert "held-out" in below.get_ylabel() and "training" in axes.get_ylabel()
+    held_out = [line for line in below.lines if line.get_linewidth() > 1]
+    assert all(np.allclose(line.get_ydata(), 0.4) for line in held_out) and len(held_out) == 2
     thick = [line for line in axes.lines if line.get_linewidth() > 1]
     assert len(thick) == 2 and len(axes.lines) == 6
     assert all(np.allclose(line.get_ydata(), 0.2) for line in thick)
@@ -631,7 +635,8 @@ def training_log(folder, architecture="depth2", study="s"):
     """The log of a training as the trainer writes it."""
     path = folder / f"{study}-{architecture}.csv"
     run = {"study": study, "ratio": "90-10", "architecture": architecture, "seed": "0"}
-    write_log(path, run, [{"images": 100, "loss": 1.0}, {"images": 200, "loss": 0.5}])
+    rows = [{"images": 100, "loss": 1.0}, {"images": 200, "loss": 0.5}]
+    write_log(path, run, [row | {"heldout_loss": 2.0} for row in rows])
     return path
 
 
