@@ -33,6 +33,8 @@ AFTER_BIAS = [
     "write_metrics",
     "write_proportions",
     "write_neighbor_table",
+    "write_membership",
+    *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
 ]
@@ -40,6 +42,7 @@ AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
     *("measure_bias", "measure_diversity", "measure_neighbors", "measure_reproducibility"),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
+    *("measure_denoising", "estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",
     *AFTER_BIAS,
 ]
