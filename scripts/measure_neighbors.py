@@ -1,5 +1,6 @@
 """Measure how near generated, held-out and training images are to the training images."""
 
+import json
 from argparse import Namespace
 from typing import Any
 
@@ -7,7 +8,6 @@ import pandas as pd
 
 from depthbias.estimates.tidy import write_rows
 from depthbias.system.arguments import (
-    COPIES,
     IMAGES,
     STUDY,
     SUBSETS,
@@ -24,6 +24,10 @@ from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 PAIRS = 8  # nearest pairs of every run that are kept for the figure
+COPIES = (
+    'cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}; or "calibrated" on '
+    "held-out images"
+)
 
 
 def parse() -> Namespace:
@@ -36,7 +40,7 @@ def parse() -> Namespace:
         files("--embedded", "the same, embedded (.npz)"),
         flag("--embeddings", "names, like: pixels classifier", nargs="+"),
         flag("--k", "neighbours to report, like: 1 5 10 50", int, nargs="+"),
-        COPIES,
+        flag("--copies", COPIES, json.loads),
         STUDY,
         THREADS,
         TABLE,
@@ -58,25 +62,45 @@ def main() -> None:
     check_writable(args.output, args.pairs, args.about)
     with computing(args.threads, exact=True) as device:
         from depthbias.estimates.measurements import Measured, rows_of
+        from depthbias.measures.copied_training import copied_shares
+        from depthbias.measures.copy_thresholds import CALIBRATED, told
         from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
         from depthbias.measures.neighbor_sets import NeighborData
 
         files = args.subsets, args.samples, args.embedded
         study = NeighborData(args.study, args.images, args.real, *files, args.embeddings)
-        options = NeighborSettings(sorted(args.k), args.copies, device)
+        copies = {
+            name: study.threshold(name, device) if given == CALIBRATED else given
+            for name, given in args.copies.items()
+        }
+        cosines = {name: told(found)["threshold"] for name, found in copies.items()}
+        options = NeighborSettings(sorted(args.k), cosines, device)
+        classes = study.real.classes
         measured: list[Measured] = []
         pairs: list[dict[str, Any]] = []
         with Progress(len(study), "neighbours", "sets of images") as progress:
-            for done, (queries, in_each, training) in enumerate(study.compare(options)):
+            for done, (queries, in_each, subset) in enumerate(study.compare(options)):
                 for neighbours in in_each:
-                    measured += closeness(queries, neighbours, study.real.classes, options)
+                    measured += closeness(queries, neighbours, classes, options)
+                    if neighbours.copied is not None:
+                        measured += copied_shares(
+                            queries.run,
+                            neighbours.embedding,
+                            neighbours.copied,
+                            len(queries.overall_rows),
+                            subset.labels,
+                            classes,
+                        )
                     if queries.run.sampler:
-                        pairs += closest(queries, neighbours, training, PAIRS)
+                        pairs += closest(queries, neighbours, subset.rows, PAIRS)
                 progress.update(done + 1)
     trends = [f"{metric}:{name}" for metric in TRENDS for name in args.embeddings]
     write_rows(args.output, rows_of(measured, trends))
     write_csv(args.pairs, pd.DataFrame(pairs))
-    write_json(args.about, {name: study.real.about[name] for name in args.embeddings})
+    about = {name: dict(study.real.about[name]) for name in args.embeddings}
+    for name, found in copies.items():
+        about[name]["copies"] = told(found)
+    write_json(args.about, about)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,22 @@
 
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
+from depthbias.measures.copy_thresholds import read_thresholds
 from depthbias.measures.embedding_files import check_alike, read_embedded
 from depthbias.measures.reproducibility import reproducibility
-from depthbias.system.arguments import COPIES, STUDY, TABLE, arguments, files
+from depthbias.system.arguments import STUDY, TABLE, arguments, file, files
 from depthbias.system.errors import command
 
 
 def main() -> None:
     embedded = files("--embedded", "embedded samples (.npz)")
-    args = arguments(__doc__, embedded, COPIES, STUDY, TABLE)
+    about = file("--about", "thresholds of copies, by embedding (.json)")
+    args = arguments(__doc__, embedded, about, STUDY, TABLE)
     runs = [read_embedded(path, args.study) for path in args.embedded]
     check_alike(runs[0], runs)
     measured = [
         score
-        for name, threshold in args.copies.items()
+        for name, threshold in read_thresholds(args.about).items()
         for score in reproducibility(runs, name, threshold)
     ]
     write_rows(args.output, rows_of(measured, []))

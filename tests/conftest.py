@@ -58,7 +58,7 @@ TINY = {
             "neighbors": {
                 "embeddings": ["pixels", "classifier"],
                 "k": [1, 5],
-                "copies": {"classifier": 0.99},
+                "copies": {"classifier": "calibrated"},
             },
             "structure": {
                 "levels": 5,

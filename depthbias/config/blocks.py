@@ -20,6 +20,7 @@ from pydantic_core import core_schema
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.registry import DATA_SETS, key_problem
 from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.measures.copy_thresholds import Calibrated
 from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
@@ -191,9 +192,10 @@ class Neighbors(Block):
         min_length=1, description="what nearness is measured in; the first one shows the pairs"
     )
     k: list[PositiveInt] = Field(min_length=1, description="neighbours to report, ascending")
-    copies: dict[EmbeddingName, Fraction] = Field(
+    copies: dict[EmbeddingName, Fraction | Calibrated] = Field(
         default={},
-        description="cosine above which images count as copies (GL and RP scores), by embedding",
+        description="cosine above which images count as copies (GL and RP scores), by embedding; "
+        "calibrated: the one that 1 % of the held-out images exceed",
     )
 
     @field_validator("embeddings", "k")

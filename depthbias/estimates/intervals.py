@@ -24,14 +24,17 @@ class Estimate(NamedTuple):
     n: int
 
 
-def wilson(count: float, n: int) -> Estimate:
-    """Share count/n of independent images, Wilson's interval (JASA 22:209, 1927); NaN if n = 0."""
+def wilson(count: float, n: float) -> Estimate:
+    """Share count/n of independent images, Wilson's interval (JASA 22:209, 1927); NaN if n = 0.
+
+    n: an effective number of images need not be whole; the estimate tells it rounded.
+    """
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     from statsmodels.stats.proportion import proportion_confint  # a second of import time
 
     lower, upper = proportion_confint(count, n, method="wilson")
-    return Estimate(count / n, float(lower), float(upper), int(n))
+    return Estimate(count / n, float(lower), float(upper), round(n))
 
 
 def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:

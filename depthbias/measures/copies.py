@@ -18,13 +18,13 @@ def memorised(distances: np.ndarray) -> np.ndarray:
     return distances[:, 0] < NEARER * distances[:, 1]
 
 
-def closer_than_neighbour(distances: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Whether an image is nearer to its nearest training image than that is to its own, bool [N].
+def authentic(distances: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Whether an image is no nearer to a training image than that is to its own, bool [N].
 
-    distances [N] to the nearest training image, own [N] from there to the nearest other one. Alaa
-    et al. (arXiv 2102.08921) call an image for which this does not hold authentic.
+    distances [N] to the nearest training image, own [N] from there to the nearest other one. The
+    share of it is AuthPct / 100: Alaa et al. (arXiv 2102.08921), Stein et al. (arXiv 2306.04675).
     """
-    return distances < own
+    return distances >= own
 
 
 def relative_distances(images: np.ndarray, distances: np.ndarray) -> np.ndarray:

@@ -83,9 +83,9 @@ def denoising_rows(runs: Sequence[DenoisingErrors]) -> Iterator[Row]:
 
 def quantities_of(errors: DenoisingErrors) -> list[Quantity]:
     """Everything that is measured about one run."""
-    heldout = _Weights(errors.heldout_labels, errors.proportions, "held-out")
+    heldout = ImageWeights(errors.heldout_labels, errors.proportions, "held-out")
     key = (errors.run.ratio, errors.run.seed)
-    training = _Weights(errors.training_labels, errors.proportions, "training", *key)
+    training = ImageWeights(errors.training_labels, errors.proportions, "training", *key)
     own, own_draws = heldout.mean(errors.heldout_errors)
     trained, trained_draws = training.mean(errors.training_errors)
     m, n = len(heldout.value), len(training.value)
@@ -104,7 +104,7 @@ def quantities_of(errors: DenoisingErrors) -> list[Quantity]:
 
 
 def _cuts(
-    errors: DenoisingErrors, heldout: "_Weights", own: np.ndarray, own_draws: np.ndarray
+    errors: DenoisingErrors, heldout: "ImageWeights", own: np.ndarray, own_draws: np.ndarray
 ) -> list[Quantity]:
     """What the deepest stages are worth, and the effective depth; nothing without stages."""
     if not get_architecture(errors.run.architecture).stages:
@@ -138,8 +138,11 @@ def effective_depth(costs: np.ndarray) -> np.ndarray:
     return depth
 
 
-class _Weights:
-    """Weights of images that give every class its proportion: value [N], and draws [B, N]."""
+class ImageWeights:
+    """Weights of images that give every class its proportion: value [N], and draws [DRAWS, N].
+
+    labels: int [N]; proportions: [K]; `key` names the draws, alike for images that models share.
+    """
 
     def __init__(self, labels: np.ndarray, proportions: np.ndarray, *key: str) -> None:
         self.value = stratified(labels, proportions)
@@ -198,7 +201,7 @@ def _constant_rows(runs: Sequence[DenoisingErrors]) -> Iterator[Row]:
     found = []
     for group in grouped(runs, "ratio", "seed"):
         first = group[0]
-        weights = _Weights(first.heldout_labels, first.proportions, "held-out")
+        weights = ImageWeights(first.heldout_labels, first.proportions, "held-out")
         [value], draws = weights.mean(first.constant_errors[None])
         run = first.run._replace(architecture=REAL)
         found.append(Quantity(run, "constant_loss", value, draws[:, 0], len(weights.value)))

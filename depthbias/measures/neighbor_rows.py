@@ -1,7 +1,7 @@
 """How near images are to the training images: models, held-out images and the training images."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import TRAIN, Run
-from depthbias.measures.copies import closer_than_neighbour, copies, memorised, relative_distances
+from depthbias.measures.copied_training import copies_of_each
+from depthbias.measures.copies import authentic, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
 
@@ -48,7 +49,9 @@ class Queries:
 class Neighbours:
     """Neighbours among the training images in one embedding.
 
-    distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one.
+    distances, indices: [N, k]; gap: [N], from the nearest training image to its nearest other one;
+    copied: [M], how many of the images that stand for all classes copy each training image, None
+    where copies are not told in this embedding.
     """
 
     embedding: str
@@ -56,14 +59,30 @@ class Neighbours:
     distances: np.ndarray
     indices: np.ndarray
     gap: np.ndarray
+    copied: np.ndarray | None = None
 
 
 def find(
-    embedding: str, metric: Metric, queries: Vectors, training: Vectors, options: NeighborSettings
+    embedding: str,
+    metric: Metric,
+    queries: Vectors,
+    training: Vectors,
+    options: NeighborSettings,
+    overall: np.ndarray,
 ) -> Neighbours:
-    """The neighbours of `queries` [N, D] among `training` [M, D]."""
+    """The neighbours of `queries` [N, D] among `training` [M, D].
+
+    overall: rows of the queries that copies of training images are looked for in.
+    """
     nearby = nearest(queries, training, options.depth, metric, options.device)
-    return _with_gap(embedding, metric, nearby, training, options)
+    copied = None
+    if embedding == "pixels":
+        closest = nearby[1][overall, 0][memorised(nearby[0][overall])]
+        copied = np.bincount(closest, minlength=training.shape[0])
+    elif embedding in options.copies:
+        threshold = options.copies[embedding]
+        copied = copies_of_each(queries[overall], training, threshold, options.device)
+    return replace(_with_gap(embedding, metric, nearby, training, options), copied=copied)
 
 
 def find_others(
@@ -110,12 +129,13 @@ def _measures(
     for k in options.ks:
         yield mean_of(values[:, k - 1], run, f"nn_{kind}:{suffix}", class_name, k)
         yield mean_of(values[:, :k].mean(axis=1), run, f"nn_{kind}_mean:{suffix}", class_name, k)
-    if run.architecture != TRAIN:  # there it is 0: the neighbour's own nearest is at most as far
-        closer = closer_than_neighbour(distances[:, 0], neighbours.gap[rows])
-        yield share_of(closer, run, f"authenticity:{suffix}", class_name)
+    if run.architecture != TRAIN:  # there it is 1: the neighbour's own nearest is at most as far
+        own = authentic(distances[:, 0], neighbours.gap[rows])
+        yield share_of(own, run, f"authentic_share:{suffix}", class_name)
     if suffix in options.copies:
-        original = ~copies(values[:, 0], options.copies[suffix])
-        yield share_of(original, run, f"gl_score:{suffix}", class_name)
+        copied = copies(values[:, 0], options.copies[suffix])
+        yield share_of(copied, run, f"copied_share:{suffix}", class_name)
+        yield share_of(~copied, run, f"gl_score:{suffix}", class_name)
     if suffix == "pixels":
         yield share_of(memorised(distances), run, f"memorised_share:{suffix}", class_name)
         first = rows[:GAUSS_IMAGES]

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from depthbias.data.subsets import Subset, read_subset, subset_of
-from depthbias.estimates.intervals import stream
+from depthbias.estimates.intervals import Estimate, stream
 from depthbias.estimates.runs import REAL, TRAIN, Run
+from depthbias.measures.copy_thresholds import calibrate
 from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded, read_all
-from depthbias.measures.nearest import Rows, Vectors
+from depthbias.measures.nearest import Rows, Vectors, nearest
 from depthbias.measures.neighbor_rows import (
     NeighborSettings,
     Neighbours,
@@ -54,8 +56,8 @@ class NeighborData:
 
     def compare(
         self, options: NeighborSettings
-    ) -> Iterator[tuple[Queries, list[Neighbours], np.ndarray]]:
-        """(images, their neighbours in each embedding, rows of the training images [M])."""
+    ) -> Iterator[tuple[Queries, list[Neighbours], Subset]]:
+        """(images, their neighbours in each embedding, the training images)."""
         for subset in self.subsets:
             training = {name: self.of_real(name, subset.rows) for name in self.metrics}
             for queries, neighbours in (
@@ -63,7 +65,17 @@ class NeighborData:
                 self._training(subset, training, options),
                 *self._generated(subset, training, options),
             ):
-                yield queries, neighbours, subset.rows
+                yield queries, neighbours, subset
+
+    def threshold(self, name: str, device: torch.device) -> Estimate:
+        """The cosine in an embedding above which images are copies, calibrated on held-out ones."""
+        heldout, cosines = self.real.rows[self.real.heldout], []
+        for subset in self.subsets:
+            mixed = self.of_real(name, heldout[self._mix(subset)])
+            training = self.of_real(name, subset.rows)
+            distances, _ = nearest(mixed, training, 1, self.metrics[name], device)
+            cosines.append(1 - distances[:, 0])
+        return calibrate(cosines)
 
     def of_real(self, name: str, rows: np.ndarray) -> Vectors:
         """Vectors of rows of the data set, in one of the embeddings."""
@@ -73,17 +85,21 @@ class NeighborData:
         self, subset: Subset, training: dict[str, Vectors], options: NeighborSettings
     ) -> tuple[Queries, list[Neighbours]]:
         """All held-out images; a mix of them with the training proportions stands for the whole."""
-        real = self.real
-        rows, labels = real.rows[real.heldout], real.labels[real.heldout]
-        mixed = mix_counts(subset.counts, np.bincount(labels, minlength=len(real.classes)))
-        overall = draw_mix(labels, mixed, real.classes, "held out", subset.ratio, subset.seed)
+        rows, overall = self.real.rows[self.real.heldout], self._mix(subset)
         neighbours = [
-            find(name, metric, self.of_real(name, rows), training[name], options)
+            find(name, metric, self.of_real(name, rows), training[name], options, overall)
             for name, metric in self.metrics.items()
         ]
+        labels = self.real.heldout_labels
         return Queries(
             self._background(REAL, subset), self.images[rows], labels, overall
         ), neighbours
+
+    def _mix(self, subset: Subset) -> np.ndarray:
+        """Which of the held-out images stand for all classes: mixed as the training images are."""
+        labels, classes = self.real.heldout_labels, self.real.classes
+        mixed = mix_counts(subset.counts, np.bincount(labels, minlength=len(classes)))
+        return draw_mix(labels, mixed, classes, "held out", subset.ratio, subset.seed)
 
     def _training(
         self, subset: Subset, training: dict[str, Vectors], options: NeighborSettings
@@ -108,11 +124,12 @@ class NeighborData:
             if (model.run.ratio, model.run.seed) != (subset.ratio, subset.seed):
                 continue
             images = read_embedded_samples(path, model)
+            order = np.arange(len(images))
             neighbours = [
-                find(name, metric, of_run(name, images, model), training[name], options)
+                find(name, metric, of_run(name, images, model), training[name], options, order)
                 for name, metric in self.metrics.items()
             ]
-            yield Queries(model.run, images, model.labels, np.arange(len(images))), neighbours
+            yield Queries(model.run, images, model.labels, order), neighbours
 
     def _background(self, architecture: str, subset: Subset) -> Run:
         return Run(self.study, subset.ratio, architecture, subset.seed)

@@ -88,7 +88,8 @@ def plot_neighbors(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     """Nearness to the training images against depth, a column an embedding and one of copies.
 
     Distance or cosine similarity to the nearest training image (the least k measured), and the
-    share of images that are nearer to their nearest training image than that is to its own nearest.
+    share of authentic images: those not nearer to their nearest training image than that is to its
+    own nearest.
     Backgrounds: held-out images, and training images among the others. about: what the embeddings
     are, from measure_neighbors.py.
     """
@@ -104,12 +105,10 @@ def plot_neighbors(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
         nearest = "nearest" if rows["k"].min() == 1 else f"{rows['k'].min():g}th nearest"
         columns.append(DistanceColumn(f"{nearest} training image ({name})", label, rows))
     first = next(iter(about))
-    closer = whole[whole["metric"] == f"authenticity:{first}"]
-    percent = {part: 100 * closer[part] for part in ("value", "lower", "upper")}
+    own = whole[whole["metric"] == f"authentic_share:{first}"]
+    percent = {part: 100 * own[part] for part in ("value", "lower", "upper")}
     label = "share of images (%)"
-    columns.append(
-        DistanceColumn(f"nearer than its neighbour ({first})", label, closer.assign(**percent))
-    )
+    columns.append(DistanceColumn(f"authentic images ({first})", label, own.assign(**percent)))
     return draw_columns(columns, about, depth_notes(summary))
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from depthbias.estimates.tidy import over_seeds
+from depthbias.estimates.tidy import models, of, over_seeds, real
+from depthbias.measures.copy_thresholds import in_words
 from depthbias.report.cells import INTERVAL, lines, trends
 from depthbias.report.depth_notes import depth_notes
 from depthbias.report.measure_table import TableColumn, tables, trend_name, wide_rows
@@ -35,10 +36,13 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     found = tables("Nearest training images", note, rows, nearest)
     if set(rows["study"]) == {"celeba"}:
         found.append(_published())
-    note = "Nearer than its neighbour: share of images nearer to their nearest training image than "
-    note += "that is to its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
+    note = "Authentic: share of images not nearer to their nearest training image than that is to "
+    note += "its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
     note += "|x - NN(x)| / |x|, pixels of -1 to 1. GL: share without a training image above the "
-    note += f"cosine of copies. {INTERVAL.capitalize()}."
+    note += (
+        "cosine of copies. Copied by k: share of training images that some of k images copy, in "
+    )
+    note += f"pixels by d1/d2, else by that cosine. {INTERVAL.capitalize()}."
     found += tables("Copies", note, rows, _copies(rows, about))
     note = f"Mean perceptual distance over pairs of images, {INTERVAL}."
     found += tables("Diversity", note, rows, _diversity(rows, about))
@@ -76,9 +80,20 @@ def _copies(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
         elif f"gl_score:{name}" in set(rows["metric"]):
             columns.append(TableColumn(f"GL, {name} (%)", f"gl_score:{name}", scale=100, digits=1))
         if name != "diversity":
-            label = f"nearer than its neighbour, {name} (%)"
-            columns.append(TableColumn(label, f"authenticity:{name}", scale=100, digits=1))
+            label = f"authentic, {name} (%)"
+            columns.append(TableColumn(label, f"authentic_share:{name}", scale=100, digits=1))
+        metric = f"training_copied_share:{name}"
+        for k in _sample_counts(rows, metric):
+            label = f"copied by {k:g}, {name} (%)"
+            columns.append(TableColumn(label, metric, k=k, scale=100, digits=1))
     return columns
+
+
+def _sample_counts(rows: pd.DataFrame, metric: str) -> list[float]:
+    """The most images of a model, before them the most that held-out ones can be compared at."""
+    own = of(rows, metric, class_name="")
+    made, held = (set(part["k"]) for part in (models(own), real(own)))
+    return sorted({max(counts) for counts in (made, made & held) if counts})
 
 
 def _diversity(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn]:
@@ -161,9 +176,17 @@ def _embeddings(about: Mapping[str, Any]) -> Section:
             described["origin"],
             described["transform"],
             str(described.get("dimension", "-")),
+            in_words(described),
             "; ".join(f"{file} {sha256}" for file, sha256 in described["sha256"].items()) or "-",
         ]
         for name, described in about.items()
     ]
-    header = ["embedding", "origin", "input", "dimension", "files (SHA-256)"]
+    header = [
+        "embedding",
+        "origin",
+        "input",
+        "dimension",
+        "copies: cosine above",
+        "files (SHA-256)",
+    ]
     return Section("Embeddings", "What the distances above are measured in.", header, lines)

@@ -11,8 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
+from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
+from depthbias.report.membership_figures import plot_membership
 from depthbias.report.quality_figure import plot_quality
 from depthbias.report.structure_figures import (
     ERRORS,
@@ -29,6 +31,7 @@ SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "kappa": plot_kappa,
     "depth-use": plot_depth_use,
     "convergence": plot_convergence,
+    "membership": plot_membership,
     "linearity": partial(plot_levels, measures=LINEARITY, share=False),
     "structure": plot_against_depth,
     "score-errors": partial(plot_levels, measures=ERRORS, share=True),
@@ -39,6 +42,7 @@ EXPLAINED_FIGURES: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]
     "diversity": plot_diversity,
     "neighbors": plot_neighbors,
     "quality": plot_quality,
+    "copied-training": plot_copied,
 }
 NAMES = (*SUMMARY_FIGURES, *EXPLAINED_FIGURES)
 

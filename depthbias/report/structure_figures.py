@@ -198,13 +198,15 @@ def _block_marks(blocks: Sequence[tuple[str, PanelRow]]) -> dict[tuple[str, Pane
     return {(r, b): by_ratio[r]._replace(line=lines[b.series]) for r, b in blocks}
 
 
-def draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) -> None:
+def draw_architectures(
+    axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark], against: str = "sigma"
+) -> None:
     """A line a U-Net through its estimates over all seeds, side by side where they overlap."""
     shown = [name for name in marks if (rows["architecture"] == name).any()]
     for position, name in enumerate(shown):
-        mine = rows[(rows["architecture"] == name) & (rows["seed"] == ALL)].sort_values("sigma")
+        mine = rows[(rows["architecture"] == name) & (rows["seed"] == ALL)].sort_values(against)
         shift = 1.2 * (position - (len(shown) - 1) / 2)
-        draw_points(axes, mine["sigma"].to_numpy(), mine, marks[name], shift, ms=3)
+        draw_points(axes, mine[against].to_numpy(), mine, marks[name], shift, ms=3)
 
 
 def seeds_note(rows: pd.DataFrame) -> str:

@@ -1,6 +1,5 @@
 """The flags of scripts: those that several scripts share, and how a script declares its own."""
 
-import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +55,6 @@ IMAGES = file("--images", "prepared images (.npz)")
 SUBSETS = files("--subsets", "training subsets (.json)")
 SUMMARY = file("--summary", "tidy results of one study (.csv)")
 DECIDABLE = flag("--decidable", "class probability below which ? is shown", float, default=0.9)
-COPIES_HELP = 'cosine above which images are copies, by embedding, JSON: {"sscd": 0.6}'
-COPIES = flag("--copies", COPIES_HELP, json.loads)
 META = file("--meta", "their description (.json)")
 MODEL = (file("--model", "weights (.safetensors)"), META)
 CLASSIFIER = (file("--model", "weights of the classifier (.safetensors)"), META)

@@ -11,7 +11,7 @@ from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured, _image_error, mean_of, rows_of, share_of
 from depthbias.estimates.runs import Run
 from depthbias.measures.copies import (
-    closer_than_neighbour,
+    authentic,
     copies,
     memorised,
     paired_cosines,
@@ -39,14 +39,16 @@ def test_memorised_is_three_times_nearer_to_one_image_than_to_any_other():
     assert memorised(distances).tolist() == [True, False, True, False, False]
 
 
-def test_closer_than_the_neighbour_is_to_its_own():
+def test_an_image_is_authentic_unless_nearer_than_the_neighbour_is_to_its_own():
     """Training images at 0, 1 and 5: those at 0 and 1 are 1 apart, the one at 5 is 4 from 1."""
     training = np.array([[0.0], [1.0], [5.0]])
     queries = np.array([[0.4], [-1.5], [7.0], [9.5], [1.0]])
-    found = find("any", "euclidean", queries, training, NeighborSettings([1], {}, "cpu"))
+    found = find(
+        "any", "euclidean", queries, training, NeighborSettings([1], {}, "cpu"), np.arange(5)
+    )
     assert found.gap.tolist() == [1, 1, 4, 4, 1]
-    closer = closer_than_neighbour(found.distances[:, 0], found.gap)
-    assert closer.tolist() == [True, False, True, False, True]
+    own = authentic(found.distances[:, 0], found.gap)
+    assert own.tolist() == [False, True, False, True, False]
 
 
 def test_the_relative_distance_takes_pixels_of_minus_one_to_one():
@@ -68,10 +70,13 @@ def test_an_image_without_length_is_refused():
 def test_the_training_set_against_itself_is_all_copies_and_does_not_generalise():
     images = made_up(40)
     flat = images.reshape(40, -1)
-    found = find("pixels", "euclidean", flat, flat, NeighborSettings([1], {}, "cpu"))
+    options = NeighborSettings([1], {"classifier": 0.99}, "cpu")
+    found = find("pixels", "euclidean", flat, flat, options, np.arange(40))
     assert relative_distances(images, found.distances[:, 0]).mean() == 0
     assert memorised(found.distances).mean() == 1
-    near = find("classifier", "cosine", flat, flat, NeighborSettings([1], {}, "cpu"))
+    near = find("classifier", "cosine", flat, flat, options, np.arange(40))
+    for one in (found, near):
+        assert one.copied.tolist() == [1] * 40
     assert 1 - copies(1 - near.distances[:, 0], 0.6).mean() == 0
 
 
@@ -107,7 +112,7 @@ def test_closeness_overall_and_by_class():
     training, images, labels = made_up(30), made_up(12, seed=1), np.arange(12) % 2
     options = NeighborSettings([1, 3], {}, "cpu")
     flat = images.reshape(12, -1)
-    found = find("pixels", "euclidean", flat, training.reshape(30, -1), options)
+    found = find("pixels", "euclidean", flat, training.reshape(30, -1), options, np.arange(12))
     overall = np.array([0, 2, 5])
     queries = Queries(RUN, images, labels, overall)
     got = values_of(closeness(queries, found, ["six", "nine"], options))
@@ -128,8 +133,8 @@ def test_closeness_overall_and_by_class():
         training.reshape(30, 1, -1).astype(float) - training.reshape(1, 30, -1), axis=2
     )
     np.fill_diagonal(between, np.inf)
-    closer = near[:, 0] < between.min(axis=1)[distances.argmin(axis=1)]
-    assert got["authenticity:pixels", "", 0].value == closer[overall].mean()
+    own = near[:, 0] >= between.min(axis=1)[distances.argmin(axis=1)]
+    assert got["authentic_share:pixels", "", 0].value == own[overall].mean()
     assert not any(metric.startswith("gl_score") for metric, _, _ in got)
 
 
@@ -138,13 +143,15 @@ def test_cosines_are_reported_as_similarities_and_copies_by_their_threshold():
     angles = np.deg2rad([10.0, 40.0, 80.0])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     options = NeighborSettings([1, 2], {"sscd": 0.9}, "cpu")
-    found = find("sscd", "cosine", vectors, training, options)
+    found = find("sscd", "cosine", vectors, training, options, np.arange(3))
     queries = Queries(RUN, made_up(3), np.zeros(3, dtype=int), np.arange(3))
     got = values_of(closeness(queries, found, ["six"], options))
     nearest, second = np.cos(np.deg2rad([10, 40, 10])), np.cos(np.deg2rad([80, 50, 80]))
     assert got["nn_cosine:sscd", "", 1].value == pytest.approx(nearest.mean())
     assert got["nn_cosine_mean:sscd", "", 2].value == pytest.approx((nearest + second).mean() / 2)
     assert got["gl_score:sscd", "", 0].value == pytest.approx(1 / 3)  # only that at 40 degrees
+    assert got["copied_share:sscd", "", 0].value == pytest.approx(2 / 3)
+    assert found.copied.tolist() == [1, 1, 0]
     assert not any("pixels" in metric for metric, _, _ in got)
 
 
@@ -156,7 +163,7 @@ def test_training_images_among_the_others_are_never_nearer_than_those_are():
     run = RUN._replace(architecture="train", sampler="")
     queries = Queries(run, made_up(20)[[3, 11]], np.zeros(2, dtype=int), np.arange(2))
     got = values_of(closeness(queries, found, ["six"], options))
-    assert not any(metric.startswith("authenticity") for metric, _, _ in got)
+    assert not any(metric.startswith("authentic_share") for metric, _, _ in got)
 
 
 def test_the_closest_pairs_name_image_and_training_image():
@@ -168,6 +175,7 @@ def test_the_closest_pairs_name_image_and_training_image():
         np.array([[13.0], [19.0], [2.0]]),
         training,
         NeighborSettings([1], {}, "cpu"),
+        np.arange(3),
     )
     pairs = closest(queries, found, np.array([100, 200, 300]), 2)
     assert [(p["rank"], p["index"], p["row"], p["value"]) for p in pairs] == [

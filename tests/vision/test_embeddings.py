@@ -355,7 +355,7 @@ def study(tmp_path_factory):
 
 
 RUNS = [f"{architecture}-{seed}" for architecture in ("depth2", "depth3") for seed in (0, 1)]
-COPIES = '{"classifier": 0.99}'
+COPIES = '{"classifier": "calibrated"}'
 
 
 def files(study, kind, ending="npz"):
@@ -391,7 +391,8 @@ def measured(study):
         call("embed", samples=samples, classes=classes, **how, output=output)
     for script in ("measure_diversity", "measure_neighbors"):
         call(script, **inputs(study, script), **outputs(study, script))
-    pairs = {"embedded": files(study, "embedded"), "copies": COPIES, "study": "tiny"}
+    pairs = {"embedded": files(study, "embedded"), "about": study / "neighbors.json"}
+    pairs["study"] = "tiny"
     call("measure_reproducibility", **pairs, output=study / "reproducibility.csv")
     parts = [study / f"{name}.csv" for name in ("diversity", "neighbors", "reproducibility")]
     call("summarize", parts=parts, output=study / "summary.csv")
@@ -406,7 +407,8 @@ def test_all_measurements_become_rows_of_one_table(measured):
         *("lpips", "lpips_within", "lpips_between", "lpips_per_depth"),
         *("nn_distance", "nn_distance_mean", "nn_distance_per_depth"),
         *("nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth"),
-        *("authenticity", "memorised_share", "gl_pixel", "gl_score", "rp_score"),
+        *("authentic_share", "memorised_share", "gl_pixel", "gl_score", "rp_score"),
+        *("copied_share", "training_copied_share"),
     }
     whole = rows[(rows["class"] == "") & (rows["seed"] == "all")]
     nearest = whole[(whole["metric"] == "nn_distance:pixels") & (whole["k"] == 1)]
@@ -464,6 +466,26 @@ def test_what_the_numbers_were_computed_with_stands_beside_them(measured):
     assert list(about) == ["pixels", "classifier", "diversity"]
     digest = read_json(measured / "c.json")["weights"]
     assert about["classifier"]["sha256"] == {"classifier.safetensors": digest}
+    assert about["classifier"]["copies"]["images"] == 10
+    assert "copies" not in about["pixels"]
+
+
+def test_the_calibrated_threshold_takes_at_most_one_of_twenty_held_out_images(measured):
+    """Of two mixes of 10 images only the highest cosine is above the 99th percentile."""
+    rows = read_rows(measured / "summary.csv")
+    real = rows[(rows["architecture"] == "real") & (rows["class"] == "")]
+    copied = real[real["metric"] == "copied_share:classifier"].set_index("seed")["value"]
+    assert copied["all"] <= 1 / 20
+    found = read_json(measured / "neighbors.json")["classifier"]["copies"]
+    assert found["lower"] < found["threshold"] <= found["upper"] == 1
+
+
+def test_a_copying_model_copies_three_training_images(measured):
+    rows = read_rows(measured / "summary.csv")
+    own = rows[(rows["metric"] == "training_copied_share:pixels") & (rows["class"] == "")]
+    own = own[own["seed"] == "0"].set_index(["architecture", "k"])["value"]
+    assert own["depth2", 12] == 3 / 20
+    assert own["depth3", 12] == own["real", 10] == 0
 
 
 def test_the_nearest_pairs_of_a_copying_model_are_copies(measured):
@@ -500,7 +522,10 @@ def test_figures_and_table_are_made_of_the_summary(measured, tmp_path):
     assert list(wide.index) == ["train", "real", "depth2", "depth3"]
     assert wide["nn_distance:pixels k=1"].notna().all()
     assert wide.loc["depth2", "memorised_share:pixels"] == 0.25
+    assert wide.loc["depth2", "training_copied_share:pixels k=12"] == pytest.approx(3 / 20)
+    assert wide.loc["real", "training_copied_share:pixels k=10"] == 0
     words = ["Nearest training images: trained on 80-20", "classifier cos k=3", "pixels L2 k=1"]
+    words += ["calibrated on 10 held-out images", "copied by 10, pixels", "copied by 12, pixels"]
     words += ["Trend over depth", "depth2 and depth3", "classifier.safetensors"]
     for word in words:
         assert word in text
@@ -551,9 +576,10 @@ def test_samples_of_other_noise_are_not_compared(measured, tmp_path):
     other = changed_copy(last, tmp_path, noise=noise_of([5], 12))
     script, rest = "measure_reproducibility", {"study": "tiny", "output": tmp_path / "r.csv"}
     with pytest.raises(SystemExit, match="not from the same noise"):
-        call(script, embedded=[*embedded, other], copies=COPIES, **rest)
+        call(script, embedded=[*embedded, other], about=measured / "neighbors.json", **rest)
+    write_json(tmp_path / "a.json", {"pixels": {"copies": {"threshold": 0.5}}})
     with pytest.raises(SystemExit, match="pixels is not compared by cosines"):
-        call(script, embedded=embedded, copies='{"pixels": 0.5}', **rest)
+        call(script, embedded=embedded, about=tmp_path / "a.json", **rest)
 
 
 def test_reproducibility_compares_pairs_of_models_and_of_seeds(measured):
@@ -567,7 +593,8 @@ def test_reproducibility_compares_pairs_of_models_and_of_seeds(measured):
     )
     cosine = functional.cosine_similarity(torch.tensor(first), torch.tensor(second))
     own = rows[(rows["architecture"] == "depth2~depth3") & (rows["seed"] == "0")]
-    assert own["value"].item() == pytest.approx((cosine > 0.99).double().mean().item())
+    threshold = read_json(measured / "neighbors.json")["classifier"]["copies"]["threshold"]
+    assert own["value"].item() == pytest.approx((cosine > threshold).double().mean().item())
 
 
 def test_a_classifier_that_does_not_fit_its_description_is_refused(study, tmp_path):

@@ -34,6 +34,8 @@ AFTER_BIAS = [
     "write_proportions",
     "write_neighbor_table",
     "write_quality",
+    "write_membership",
+    *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
 ]
@@ -47,6 +49,7 @@ AFTER_TRAIN = [
         "measure_reproducibility",
     ),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
+    *("measure_denoising", "estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",
     *AFTER_BIAS,
 ]

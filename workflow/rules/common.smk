@@ -97,6 +97,7 @@ TRAJECTORIES = f"{RUN}/trajectories.npz"
 DENOISING_RUN = f"{RUN}/denoising-errors.npz"
 STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
+MEMBERSHIP = "results/{study}/membership.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
@@ -251,10 +252,10 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "quality"]
-    names += ["diversity", "neighbors", "depth-use", "convergence"]
+    names = ["proportions", "kappa", "losses", "real", "quality", "diversity"]
+    names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
-    kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
+    kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
     return [
@@ -262,7 +263,14 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "quality", "architectures", "neighbors", "usage"],
+            name=[
+                "proportions",
+                "quality",
+                "architectures",
+                "neighbors",
+                "membership",
+                "usage",
+            ],
         ),
     ]
 

@@ -1,5 +1,5 @@
 # Input: trained weights, the images they were trained on, and held-out ones. Output: beside the weights denoising-errors.npz
-# (errors image by image, of the model and of it without its deepest stages); denoising.csv.
+# (errors image by image, of the model and of it without its deepest stages); denoising.csv, membership.csv.
 
 
 use rule on_gpu as measure_denoising with:
@@ -37,6 +37,19 @@ use rule light as estimate_denoising with:
         "logs/benchmarks/estimate_denoising/{study}.tsv"
     params:
         **calls("estimate_denoising", of_wildcards),
+
+
+use rule script as measure_membership with:
+    input:
+        measurements=lambda w: of_study(DENOISING_RUN, w),
+    output:
+        MEMBERSHIP,
+    log:
+        "logs/measure_membership/{study}.log",
+    benchmark:
+        "logs/benchmarks/measure_membership/{study}.tsv"
+    params:
+        **calls("measure_membership", of_wildcards),
 
 
 use rule script as measure_matched with:

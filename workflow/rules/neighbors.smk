@@ -75,6 +75,7 @@ use rule on_gpu as measure_neighbors with:
 use rule script as measure_reproducibility with:
     input:
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
+        about=NEIGHBORS_ABOUT,
     output:
         REPRODUCIBILITY,
     log:
@@ -82,7 +83,4 @@ use rule script as measure_reproducibility with:
     benchmark:
         "logs/benchmarks/measure_reproducibility/{study}.tsv"
     params:
-        **calls(
-            "measure_reproducibility",
-            lambda w: flags(copies=study_of(w).neighbors.copies, study=w.study),
-        ),
+        **calls("measure_reproducibility", of_wildcards),

@@ -21,6 +21,16 @@ SUMMARY_FIGURES = {
         "likeness to held-out images against depth",
         [QUALITY_ABOUT],
     ),
+    "copied-training": (
+        "Diversity and memorisation",
+        "copied training images against samples",
+        [NEIGHBORS_ABOUT],
+    ),
+    "membership": (
+        "Diversity and memorisation",
+        "membership attacks against noise level",
+        [],
+    ),
     "depth-use": ("Training", "what each stage is worth", []),
     "convergence": ("Training", "held-out and training loss by noise level", []),
     "linearity": ("Gaussian structure", "linearity against noise level", []),
@@ -148,6 +158,25 @@ use rule light as plot_trajectories with:
         **calls("plot_trajectories"),
 
 
+use rule light as plot_roc with:
+    input:
+        measurements=lambda w: of_study(DENOISING_RUN, w, ratio=w.ratio),
+    output:
+        **figure(
+            "roc-{ratio}",
+            "roc",
+            "Diversity and memorisation",
+            figure="membership attacks, ROC curves",
+            ratio="{ratio}",
+        ),
+    log:
+        "logs/plot_roc/{study}/{ratio}.log",
+    benchmark:
+        "logs/benchmarks/plot_roc/{study}/{ratio}.tsv"
+    params:
+        **calls("plot_roc"),
+
+
 use rule light as plot_disjoint with:
     input:
         first=lambda w: of_seed(TRAJECTORIES, w, 0),
@@ -232,6 +261,19 @@ use rule light as write_quality with:
         "logs/benchmarks/write_quality/{study}.tsv"
     params:
         **calls("write_quality"),
+
+
+use rule light as write_membership with:
+    input:
+        summary=SUMMARY,
+    output:
+        **table("membership", "membership attacks"),
+    log:
+        "logs/write_membership/{study}.log",
+    benchmark:
+        "logs/benchmarks/write_membership/{study}.tsv"
+    params:
+        **calls("write_membership"),
 
 
 use rule light as write_architectures with:

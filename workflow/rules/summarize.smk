@@ -11,6 +11,7 @@ use rule light as summarize with:
             QUALITY,
             STRUCTURE,
             DENOISING,
+            MEMBERSHIP,
             PARAMETERS,
         ],
     output:
