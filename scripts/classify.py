@@ -18,7 +18,6 @@ def main() -> None:
         file("--output", "class probabilities to write (.npz)"),
     )
     samples = read_samples(args.samples)
-    samples = read_samples(args.samples)
     shape = samples.images.shape[1:]
 
     import torch
