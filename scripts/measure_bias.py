@@ -8,23 +8,22 @@ from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument
 from depthbias.measures.real_mixes import control_rows
 from depthbias.measures.samples import read_classified
-from depthbias.system.arguments import STUDY, SUBSETS, TABLE, arguments, file, files, flag
-from depthbias.system.errors import UserError, command
+from depthbias.system.arguments import STUDY, SUBSETS, TABLE, Arguments, file, files, flag, script
+from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, read_npz
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--meta", "description of the classifier (.json)"),
-        file("--control", "classified real images (.npz)"),
-        SUBSETS,
-        files("--classes", "classified samples (.npz)"),
-        STUDY,
-        flag("--decidable", "least top probability of a decided image", float),
-        flag("--bootstrap", "resamples behind an interval", int),
-        TABLE,
-    )
+@script(
+    file("--meta", "description of the classifier (.json)"),
+    file("--control", "classified real images (.npz)"),
+    SUBSETS,
+    files("--classes", "classified samples (.npz)"),
+    STUDY,
+    flag("--decidable", "least top probability of a decided image", float),
+    flag("--bootstrap", "resamples behind an interval", int),
+    TABLE,
+)
+def main(args: Arguments) -> None:
     meta = read_json(args.meta)
     try:
         classes, confusion = meta["classes"], np.array(meta["confusion"])
@@ -39,7 +38,3 @@ def main() -> None:
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)
-
-
-if __name__ == "__main__":
-    command(main)

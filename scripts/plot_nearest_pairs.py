@@ -8,8 +8,8 @@ import pandas as pd
 from depthbias.measures.samples import read_samples
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
-from depthbias.system.arguments import FIGURE, IMAGES, arguments, file, files, flag
-from depthbias.system.errors import UserError, command, explain
+from depthbias.system.arguments import FIGURE, IMAGES, Arguments, file, files, flag, script
+from depthbias.system.errors import UserError, explain
 from depthbias.system.files import map_npz
 
 
@@ -22,15 +22,14 @@ def read_pairs(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: no table of pairs ({error}): measure neighbours again") from error
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--pairs", "nearest pairs of a study (.csv)"),
-        IMAGES,
-        files("--samples", "one ratio and seed (.npz)"),
-        flag("--embedding", "in which pairs are near, like: pixels"),
-        FIGURE,
-    )
+@script(
+    file("--pairs", "nearest pairs of a study (.csv)"),
+    IMAGES,
+    files("--samples", "one ratio and seed (.npz)"),
+    flag("--embedding", "in which pairs are near, like: pixels"),
+    FIGURE,
+)
+def main(args: Arguments) -> None:
     pairs, shown, samples = read_pairs(args.pairs), [], {}
     for path in args.samples:
         model, own = read_samples(path), pairs
@@ -45,7 +44,3 @@ def main() -> None:
         raise UserError("--samples: give those of one ratio, seed and sampler")
     real = np.asarray(map_npz(args.images, "images"))
     save(plot_nearest_pairs(chosen, real, samples, args.embedding), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

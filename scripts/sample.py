@@ -1,13 +1,22 @@
 """Sample images from a trained model; they start from the same noises, whatever the model."""
 
-from argparse import Namespace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.estimates.runs import RUN, as_json, keys_of
-from depthbias.system.arguments import MODEL, THREADS, file, flag, parser, positive
-from depthbias.system.errors import UserError, command
+from depthbias.system.arguments import (
+    MODEL,
+    THREADS,
+    Arguments,
+    WrongUsage,
+    file,
+    flag,
+    natural,
+    positive,
+    script,
+)
+from depthbias.system.errors import UserError
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -17,27 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        *MODEL,
-        flag("--sampler", choices=SAMPLERS),
-        flag("--steps", "noise levels; heun needs two passes for each", positive),
-        flag("--count", "images of each noise seed", positive),
-        flag("--noise-seeds", "0 or more, each once", int, nargs="+"),
-        flag("--batch-size", kind=positive),
-        THREADS,
-        RUN,
-        file("--output", "images, noise, run (.npz)"),
-        file("--usage", "what it took, to write (.json)"),
-    )
-    args = given.parse_args()
-    if min(args.noise_seeds) < 0 or len(set(args.noise_seeds)) < len(args.noise_seeds):
-        given.error("--noise-seeds must be 0 or more, each once")
-    return args
-
-
-def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
+def draw(args: Arguments, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
     """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
@@ -82,8 +71,21 @@ def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.devic
     return images
 
 
-def main() -> None:
-    args = parse()
+@script(
+    *MODEL,
+    flag("--sampler", choices=SAMPLERS),
+    flag("--steps", "noise levels; heun needs two passes for each", positive),
+    flag("--count", "images of each noise seed", positive),
+    flag("--noise-seeds", "each once", natural, nargs="+"),
+    flag("--batch-size", kind=positive),
+    THREADS,
+    RUN,
+    file("--output", "images, noise, run (.npz)"),
+    file("--usage", "what it took, to write (.json)"),
+)
+def main(args: Arguments) -> None:
+    if len(set(args.noise_seeds)) < len(args.noise_seeds):
+        raise WrongUsage("--noise-seeds: give each once")
     check_writable(args.output, args.usage)
     with computing(args.threads) as device:
         import numpy as np
@@ -107,7 +109,3 @@ def main() -> None:
     }
     write_npz(args.output, samples)
     write_json(args.usage, {"run": keys_of(args.run), **record})
-
-
-if __name__ == "__main__":
-    command(main)

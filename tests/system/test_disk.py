@@ -102,6 +102,7 @@ def train(inputs, output):
         width=0.25,
         model=output / "model.safetensors",
         meta=output / "model.json",
+        kept_snapshots=output / "snapshots.safetensors",
         log=output / "train.csv",
         usage=output / "train-usage.json",
         **TRAINING,
