@@ -9,7 +9,7 @@ from depthbias.measures.class_shares import Instrument
 from depthbias.measures.real_mixes import control_rows
 from depthbias.measures.samples import read_classified
 from depthbias.system.arguments import STUDY, SUBSETS, TABLE, Arguments, file, files, flag, script
-from depthbias.system.errors import UserError
+from depthbias.system.errors import reading
 from depthbias.system.files import read_json, read_npz
 
 
@@ -25,10 +25,8 @@ from depthbias.system.files import read_json, read_npz
 )
 def main(args: Arguments) -> None:
     meta = read_json(args.meta)
-    try:
+    with reading(args.meta, "not a classifier", "train it again"):
         classes, confusion = meta["classes"], np.array(meta["confusion"])
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{args.meta}: not a classifier ({error}): train it again") from error
     instrument = Instrument(classes, confusion, args.bootstrap)
     subsets = [read_subset(path, classes) for path in args.subsets]
     runs = read_classified(args.classes, args.study, classes, subsets, args.decidable)

@@ -1,7 +1,5 @@
 """Plot the generated images nearest to a training image, with that image, for one ratio."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -9,17 +7,8 @@ from depthbias.measures.samples import read_samples
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
 from depthbias.system.arguments import FIGURE, IMAGES, Arguments, file, files, flag, script
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz
-
-
-def read_pairs(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype={"ratio": str, "seed": str})
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except ValueError as error:
-        raise UserError(f"{path}: no table of pairs ({error}): measure neighbours again") from error
 
 
 @script(
@@ -30,7 +19,9 @@ def read_pairs(path: Path) -> pd.DataFrame:
     FIGURE,
 )
 def main(args: Arguments) -> None:
-    pairs, shown, samples = read_pairs(args.pairs), [], {}
+    with reading(args.pairs, "no table of pairs", "measure neighbours again"):
+        pairs = pd.read_csv(args.pairs, dtype={"ratio": str, "seed": str})
+    shown, samples = [], {}
     for path in args.samples:
         model, own = read_samples(path), pairs
         for key in ("ratio", "architecture", "seed", "sampler"):

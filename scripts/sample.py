@@ -16,7 +16,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -25,25 +25,21 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from depthbias.diffusion.denoiser import Denoiser
 
-def draw(args: Arguments, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
+
+def draw(
+    args: Arguments, denoiser: "Denoiser", meta: dict[str, Any], device: "torch.device"
+) -> "np.ndarray":
     """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
-    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
-    from depthbias.system.compute import fast_layout
 
-    size = meta["size"]
-    model.to(device=device, memory_format=fast_layout(size, device))
-    try:
-        denoiser = NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+    with reading(args.meta, f"cannot be sampled with --steps {args.steps}", "give fewer"):
         sigmas = noise_levels(meta["objective"], args.steps)
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
-        ) from error
+    size = meta["size"]
     total = len(args.noise_seeds) * args.count
     images = np.empty((total, size, size, meta["channels"]), dtype=np.uint8)
     with Progress(
@@ -90,15 +86,15 @@ def main(args: Arguments) -> None:
     with computing(args.threads) as device:
         import numpy as np
 
-        from depthbias.diffusion.checkpoints import load_model
+        from depthbias.diffusion.loading import load_denoiser
         from depthbias.measures.samples import noise_of
         from depthbias.system.compute import matmul_precision
         from depthbias.system.usage import Meter
 
         meter = Meter(device)
-        model, meta = load_model(args.model, args.meta)
+        denoiser, meta = load_denoiser(args.model, args.meta, device, clip=True)
         try:
-            images = draw(args, model, meta, device)
+            images = draw(args, denoiser, meta, device)
         except FloatingPointError as error:
             raise UserError(f"{args.model}: {error}: train the model again") from error
         record = meter.record(matmul_precision(device))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import read_json
 
 Rule = Mapping[str, Sequence[str]]  # {"all": [...], "any": [...], "none": [...]}, each optional
@@ -116,19 +116,15 @@ class Split:
 def read_split(path: Path) -> Split:
     """The split in a file; UserError if it is damaged."""
     content = read_json(path)
-    try:
+    with reading(path, "not a split", "split the data set again"):
         names = class_names(content["classes"])
         parts = [[np.array(content[part][name]) for name in names] for part in PARTS]
         population = tuple(int(count) for count in content["population"])
         pool, calibration, control = parts
         split = Split(names, pool, calibration, control, population, str(content["images"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a split ({lacking(error)}): split the data set again"
-        ) from error
-    rows = [own for part in parts for own in part]
-    if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
-        raise UserError(f"{path}: not a split (rows are no numbers): split the data set again")
+        rows = [own for part in parts for own in part]
+        if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
+            raise ValueError("rows are no numbers")
     return split
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.splits import Split, class_names, is_rows
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz, read_json
 
 
@@ -47,23 +47,13 @@ class Subset:
 def read_subset(path: Path, classes: Sequence[str] | None = None) -> Subset:
     """The subset in a file; UserError if it is damaged, or has other classes than `classes`."""
     content = read_json(path)
-    try:
+    with reading(path, "not a training subset", "draw it again"):
         names = class_names(content["classes"])
         rows, labels = np.array(content["indices"]), np.array(content["labels"])
         subset = Subset(path, str(content["ratio"]), str(content["seed"]), names, rows, labels)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a training subset ({lacking(error)}): draw it again"
-        ) from error
-    if not (
-        is_rows(rows)
-        and is_rows(labels)
-        and rows.shape == labels.shape
-        and labels.max() < len(names)
-    ):
-        raise UserError(
-            f"{path}: not a training subset (indices and labels do not fit): draw it again"
-        )
+        fit = is_rows(rows) and is_rows(labels) and rows.shape == labels.shape
+        if not (fit and labels.max() < len(names)):
+            raise ValueError("indices and labels do not fit")
     if classes is not None:
         check_classes(path, names, classes)
     return subset

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from depthbias.estimates.runs import ALL, REAL, TRAIN
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import write_csv
 
 COLUMNS = [
@@ -50,14 +50,8 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) 
 def read_rows(path: str | Path) -> pd.DataFrame:
     """Read tidy rows; text columns are strings (empty where absent), numbers are floats."""
     text = {name: str for name in KEYS if name not in ("k", "sigma")}
-    try:
+    with reading(path, "not a table of results", "delete it and run again"):
         frame = pd.read_csv(path, dtype=text, keep_default_na=True)
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not a table of results ({error}): delete it and run again"
-        ) from error
     if list(frame.columns) != COLUMNS:
         raise UserError(f"{path}: columns are not {', '.join(COLUMNS)}: delete it and run again")
     return frame.fillna(dict.fromkeys(text, ""))
