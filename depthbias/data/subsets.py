@@ -1,6 +1,7 @@
 """Subsets with exact class proportions, and the one reader of a subset's file."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,18 @@ def subset_of(subsets: Sequence[Subset], path: Path, ratio: str, seed: str) -> S
     raise UserError(f"{path}: no subset {ratio} of seed {seed} was given")
 
 
+def percentages(ratio: str) -> list[float]:
+    """The parts of a ratio like "90-10"; UserError unless all are above 0 and their sum is 100."""
+    if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)+", ratio):
+        raise UserError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
+    parts = [float(part) for part in ratio.split("-")]
+    if not math.isclose(sum(parts), 100):
+        raise UserError(f"{ratio!r} sums to {sum(parts):g}, not 100: change its numbers")
+    if min(parts) <= 0:
+        raise UserError(f"{ratio!r} has an empty class: leave the class out instead")
+    return parts
+
+
 def class_proportions(
     ratio: str, classes: Sequence[str], population: Sequence[int]
 ) -> dict[str, float]:
@@ -85,17 +98,11 @@ def class_proportions(
     if ratio == "natural":
         total = sum(population)
         return {name: count / total for name, count in zip(classes, population, strict=True)}
-    try:
-        percents = [float(part) for part in ratio.split("-")]
-    except ValueError:
-        percents = []
+    percents = percentages(ratio)
     if len(percents) != len(classes):
         raise UserError(
-            f"ratio {ratio!r}: {len(classes)} percentages are needed, for {', '.join(classes)}, "
-            "joined by '-', like 90-10 (or the word natural)"
+            f"{ratio!r}: {len(classes)} percentages are needed, for {', '.join(classes)}"
         )
-    if not math.isclose(sum(percents), 100):
-        raise UserError(f"ratio {ratio!r}: the percentages sum to {sum(percents):g}, not to 100")
     return {name: percent / 100 for name, percent in zip(classes, percents, strict=True)}
 
 

@@ -97,17 +97,13 @@ def of(
 def models(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about models, or about a series of them: neither images of the data set nor pairs."""
     apart = rows["architecture"].isin(["", REAL, TRAIN])
-    return rows[~apart & ~_pair(rows)]
+    pair = rows["architecture"].str.contains("~") | rows["seed"].str.contains("~")
+    return rows[~apart & ~pair]
 
 
 def real(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about held-out images."""
     return rows[rows["architecture"] == REAL]
-
-
-def pairs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows about pairs of models: of two architectures, or of two seeds."""
-    return rows[_pair(rows)]
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +120,3 @@ def main_sampler(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the main sampler, which a table lists first, and rows without a sampler."""
     first = rows.loc[rows["sampler"] != "", "sampler"].head(1)
     return rows[rows["sampler"].isin([*first, ""])]
-
-
-def _pair(rows: pd.DataFrame) -> pd.Series:
-    return rows["architecture"].str.contains("~") | rows["seed"].str.contains("~")

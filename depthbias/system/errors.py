@@ -1,10 +1,11 @@
 """Errors that a user can act on: one line, no traceback."""
 
+import difflib
 import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 Unfit = tuple[type[Exception], ...]
@@ -28,6 +29,15 @@ def explain(error: OSError, path: object, doing: str = "cannot write") -> UserEr
     """The one-line form of an operating-system error on `path`."""
     remedy = REMEDIES.get(error.errno or 0, error.strerror or str(error))
     return UserError(f"{path}: {doing}: {remedy}")
+
+
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" for the valid name most like `name`, or the list of valid names."""
+    by_lower = {one.lower(): one for one in valid}
+    if close := difflib.get_close_matches(name.lower(), by_lower, n=1):
+        return f"; did you mean {by_lower[close[0]]!r}?"
+    first = ", ".join([*by_lower.values()][:10])
+    return f"; valid: {first}{', ...' if len(by_lower) > 10 else ''}"
 
 
 # What is raised where a file holds something else than it should.
