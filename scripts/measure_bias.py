@@ -1,16 +1,14 @@
 """Measure class proportions, amplification, trends, transitions and controls of a study."""
 
-import numpy as np
-
 from depthbias.data.subsets import read_subset
-from depthbias.estimates.tidy import write_rows
+from depthbias.estimates.tidy import read_rows, write_rows
 from depthbias.measures.bias_rows import bias_rows
-from depthbias.measures.class_shares import Instrument
+from depthbias.measures.class_shares import read_instrument
+from depthbias.measures.classified import read_accepted, read_classified
+from depthbias.measures.effective_depths import effective_depths
 from depthbias.measures.real_mixes import control_rows
-from depthbias.measures.samples import read_classified
 from depthbias.system.arguments import STUDY, SUBSETS, TABLE, Arguments, file, files, flag, script
-from depthbias.system.errors import reading
-from depthbias.system.files import read_json, read_npz
+from depthbias.system.files import read_npz
 
 
 @script(
@@ -18,21 +16,22 @@ from depthbias.system.files import read_json, read_npz
     file("--control", "classified real images (.npz)"),
     SUBSETS,
     files("--classes", "classified samples (.npz)"),
+    file("--manifold", "which images lie on the manifold (.npz)"),
+    file("--denoising", "effective depths (.csv)"),
     STUDY,
     flag("--decidable", "least top probability of a decided image", float),
     flag("--bootstrap", "resamples behind an interval", int),
     TABLE,
 )
 def main(args: Arguments) -> None:
-    meta = read_json(args.meta)
-    with reading(args.meta, "not a classifier", "train it again"):
-        classes, confusion = meta["classes"], np.array(meta["confusion"])
-    instrument = Instrument(classes, confusion, args.bootstrap)
+    instrument = read_instrument(args.meta, args.bootstrap)
+    classes = instrument.classes
     subsets = [read_subset(path, classes) for path in args.subsets]
-    runs = read_classified(args.classes, args.study, classes, subsets, args.decidable)
+    manifold, acceptance = read_accepted(args.manifold, args.study, classes, args.bootstrap)
+    runs = read_classified(args.classes, args.study, classes, subsets, args.decidable, manifold)
     probabilities, truth = read_npz(args.control, "probabilities", "labels")
     rows = [
-        *bias_rows(runs, instrument),
+        *bias_rows(runs, instrument, acceptance, effective_depths(read_rows(args.denoising))),
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)

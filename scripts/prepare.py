@@ -5,7 +5,7 @@ from pathlib import Path
 
 from depthbias.data.dataset import write_data_set
 from depthbias.data.registry import DATA_SETS, key_problem, load_data_set
-from depthbias.system.arguments import Arguments, WrongUsage, file, flag, positive, script
+from depthbias.system.arguments import Arguments, WrongUsage, file, flag, positive, script, switch
 from depthbias.system.progress import Progress
 
 
@@ -15,16 +15,24 @@ from depthbias.system.progress import Progress
     flag("--channels", "1 grey, 3 RGB", int, choices=[1, 3]),
     flag("--raw", "folder of the files as downloaded", default=""),
     flag("--labels", "label table (CSV: file, label) of a folder", default=""),
+    switch("--by-person", "tell who is in each image"),
     flag("--workers", "processes that decode images", positive, default=1),
     file("--output", "prepared images to write (.npz)"),
 )
 def main(args: Arguments) -> None:
-    if problem := key_problem(args.dataset, args.raw, args.labels):
+    if problem := key_problem(args.dataset, args.raw, args.labels, args.by_person):
         raise WrongUsage(f"--{problem}")
     folders = [Path(args.raw)]
     if shared := os.environ.get("DEPTHBIAS_DATA"):
         folders += [Path(shared) / args.dataset, Path(shared)]
-    shape = {"size": args.size, "channels": args.channels}
-    data = load_data_set(args.dataset, folders, Path(args.labels), workers=args.workers, **shape)
+    data = load_data_set(
+        args.dataset,
+        folders,
+        Path(args.labels),
+        size=args.size,
+        channels=args.channels,
+        workers=args.workers,
+        by_person=args.by_person,
+    )
     with Progress(len(data.source), f"prepare {args.dataset}") as progress:
         write_data_set(args.output, data, progress.update)

@@ -5,8 +5,9 @@ import json
 import numpy as np
 
 from depthbias.data.dataset import read_blocks
-from depthbias.data.splits import class_labels, first_copies, hold_out
-from depthbias.system.arguments import IMAGES, Arguments, file, flag, script
+from depthbias.data.persons import hold_out_of
+from depthbias.data.splits import class_labels, first_copies
+from depthbias.system.arguments import IMAGES, Arguments, file, flag, script, switch
 from depthbias.system.files import fingerprint, read_npz, write_json
 
 CLASSES = 'JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], "none": [...]}}'
@@ -15,6 +16,7 @@ CLASSES = 'JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], 
 @script(
     IMAGES,
     flag("--classes", CLASSES, json.loads),
+    switch("--by-person", "nobody in pool and held-out images"),
     flag("--heldout", "images held out a class", int),
     flag("--seed", "draws the held-out images", int),
     file("--output", "split to write (.json)"),
@@ -24,7 +26,9 @@ def main(args: Arguments) -> None:
     classes = list(args.classes)
     labels = class_labels(attributes, names.tolist(), args.classes)
     kept = first_copies(read_blocks(args.images), labels >= 0)
-    split = hold_out(np.where(kept, labels, -1), classes, args.heldout, args.seed)
+    split = hold_out_of(
+        args.images, np.where(kept, labels, -1), classes, args.heldout, args.seed, args.by_person
+    )
     write_json(
         args.output,
         {

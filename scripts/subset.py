@@ -2,7 +2,7 @@
 
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import draw_from
-from depthbias.system.arguments import Arguments, file, flag, script
+from depthbias.system.arguments import Arguments, file, flag, script, switch
 from depthbias.system.files import fingerprint, write_json
 
 
@@ -11,7 +11,7 @@ from depthbias.system.files import fingerprint, write_json
     flag("--ratio", "percentages like 90-10, or natural"),
     flag("--size", "images", int),
     flag("--seed", "draws the images", int),
-    ("--disjoint", {"action": "store_true", "help": "seeds 0, 1 ... share no image"}),
+    switch("--disjoint", "seeds 0, 1 ... share no image"),
     file("--output", "subset to write (.json)"),
 )
 def main(args: Arguments) -> None:

@@ -3,27 +3,23 @@
 import sys
 from dataclasses import fields
 
+from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import RUN, keys_of
-from depthbias.system.arguments import (
-    IMAGES,
-    MADE_MODEL,
-    THREADS,
-    Arguments,
-    file,
-    flag,
-    script,
-)
+from depthbias.system.arguments import IMAGES, MADE_MODEL, THREADS, Arguments, file, flag, script
 from depthbias.system.errors import UserError
 from depthbias.system.files import check_writable, write_json
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
+HELDOUT_IMAGES = 128  # behind the held-out loss of the log
+
 
 @script(
     IMAGES,
     file("--subset", "the rows to train on (.json)"),
+    file("--split", "rows that are held out (.json)"),
     flag("--width", "factor on the channels of every stage", float, default=1.0),
     RUN,
     THREADS,
@@ -48,7 +44,7 @@ def main(args: Arguments) -> None:
     if (subset.ratio, subset.seed) != (args.run.ratio, args.run.seed):
         told = f"{subset.ratio} of seed {subset.seed}"
         raise UserError(f"{args.subset}: the subset {told}, not that of --run: give the run's own")
-    images = subset.images(args.images)
+    images, split = subset.images(args.images), read_split(args.split)
     get_architecture(args.run.architecture).check(images.shape[1], args.width)
     check_writable(args.model, args.meta, args.kept_snapshots, args.log, args.usage)
     with computing(args.threads) as device:
@@ -58,6 +54,8 @@ def main(args: Arguments) -> None:
         from depthbias.diffusion.interruptions import catch_signals, train_to_the_end
         from depthbias.diffusion.resume_points import identify, point_path, remove_points
         from depthbias.diffusion.trainer import Trainer, TrainingOptions, write_log
+        from depthbias.measures.denoising import choose_heldout
+        from depthbias.measures.denoising_errors import stratified
         from depthbias.system.compute import choose_precision
         from depthbias.system.tensors import write_tensors
         from depthbias.system.usage import Meter
@@ -69,7 +67,12 @@ def main(args: Arguments) -> None:
         options = TrainingOptions(**{f.name: chosen[f.name] for f in fields(TrainingOptions)})
         meter = Meter(device)
         trainer = Trainer(options, torch.from_numpy(images), device, precision)
-        configuration = identify(repr(options), images.tobytes(), device.type, precision.name)
+        heldout = choose_heldout(args.images, split, HELDOUT_IMAGES, device)
+        weights = stratified(heldout.labels, subset.proportions)
+        trainer.hold_out(heldout.images, heldout.rows.tolist(), torch.from_numpy(weights))
+        configuration = identify(
+            repr(options), images.tobytes(), str(heldout.rows), device.type, precision.name
+        )
         title = f"training {options.architecture}, seed {options.seed}"
         with Progress(options.budget, title) as progress:
             point = point_path(args.model, configuration)

@@ -5,13 +5,19 @@ same functions.
 """
 
 import sys
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtri
 
+from depthbias.data.subsets import Subset
 from depthbias.estimates.intervals import from_draws, over_seeds, share_over_seeds
-from depthbias.measures.amplification import depth_trend
+from depthbias.estimates.slopes import least_squares_slope
+from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.class_shares import Instrument, log_odds
+from depthbias.measures.real_mixes import control_rows
 
 CLASSES = ["major", "minor"]
 
@@ -100,8 +106,125 @@ def coverage_of_trend(depths, seeds, spread, uneven, replicates, n=2000):
     return {name: count / replicates for name, count in hits.items()}
 
 
+def coverage_of_control(ratio, error, mixed, images, replicates, draws=400):
+    """Coverage of the corrected share of the minority in mixes of `mixed` real images.
+
+    ratio: [major, minor] in whole numbers; error and images: of the classifier, as in `calibrated`.
+    """
+    rng, hits = np.random.default_rng(0), 0
+    labels = np.repeat([0, 1], ratio)
+    subset = Subset(Path(), "mix", "0", tuple(CLASSES), np.arange(sum(ratio)), labels)
+    for replicate in range(replicates):
+        truth = np.repeat([0, 1], np.array(ratio) * (mixed // sum(ratio)))
+        predicted = np.where(rng.random(len(truth)) < error, 1 - truth, truth)
+        instrument = calibrated(rng, error, images, draws)
+        named = [replace(subset, seed=str(replicate))]
+        rows = {
+            (row["metric"], row["class"]): row
+            for row in control_rows("study", truth, predicted, named, instrument)
+        }
+        exact, found = rows["share_control", "minor"], rows["share_corrected", "minor"]
+        hits += found["lower"] <= exact["value"] <= found["upper"]
+    return hits / replicates
+
+
+def same_noise_labels(rng, shares, n, correlation):
+    """Whether image i of each model is of the minority, bool [..., n]; models share the noise.
+
+    shares [...]: of the minority. Latent normals of one noise correlate by `correlation` between
+    models (tetrachoric: measured as 0.88 to 0.96 between trained models).
+    """
+    common, own = rng.normal(size=n), rng.normal(size=(*shares.shape, n))
+    latent = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
+    return latent < ndtri(shares)[..., None]
+
+
+def resampled_shares(rng, labels, draws):
+    """Shares [..., B] by one Bayesian bootstrap of the noises that all models have in common."""
+    n = labels.shape[-1]
+    weights = rng.exponential(size=(draws, n)).astype(np.float32)
+    sums = (labels.reshape(-1, n).astype(np.float32) @ weights.T).reshape(*labels.shape[:-1], -1)
+    halves = rng.gamma(0.5, size=(2, *sums.shape))
+    return (sums + halves[0]) / (weights.sum(axis=1) + halves.sum(axis=0))
+
+
+def coverage_of_design(seeds, ratios, n, spread, correlation, replicates, draws=400):
+    """{quantity: coverage} in a study of depths 2, 3 and 4 whose models start from the same noise.
+
+    Every model is faithful but for its own `spread` of the log-odds. Share (and with it
+    the log-odds shift, its transform) and trend at the first ratio; kappa and its slope on depth
+    over all ratios.
+    """
+    rng, depths = np.random.default_rng(1), np.array([2.0, 3.0, 4.0])
+    trained, x = np.array(ratios), np.repeat(depths, seeds)
+    wide = np.random.default_rng(2).normal(size=10**6)
+    mean_share = expit(logit(trained[0]) + spread * wide).mean()
+    hits = dict.fromkeys(("share", "trend", "kappa", "kappa per depth"), 0)
+    for _ in range(replicates):
+        own = spread * rng.normal(size=(len(trained), len(depths), seeds))
+        labels = same_noise_labels(rng, expit(logit(trained)[:, None, None] + own), n, correlation)
+        values, drawn = labels.mean(axis=-1), resampled_shares(rng, labels, draws)
+        share = share_over_seeds(values[0, 0], drawn[0, 0], n * seeds)
+        exponents = kappa(trained, np.moveaxis(values, 0, -1), n)
+        resampled = kappa(trained, np.moveaxis(drawn, 0, -1), n)
+        at_first = np.full(len(x), trained[0])
+        found = {
+            "share": (share, mean_share),
+            "kappa": (over_seeds(exponents[0], resampled[0], 1), 1),
+            "kappa per depth": (
+                least_squares_slope(x, exponents.ravel(), resampled.reshape(-1, draws)),
+                0,
+            ),
+            "trend": (
+                depth_trend(
+                    x,
+                    at_first,
+                    values[0].ravel(),
+                    drawn[0].reshape(-1, draws),
+                    np.full(len(x), n),
+                ),
+                0,
+            ),
+        }
+        for name, (estimate, truth) in found.items():
+            hits[name] += covers(estimate, truth)
+    return {name: count / replicates for name, count in hits.items()}
+
+
+DESIGNS = {
+    "seeds": (3, 5),
+    "ratios": ((0.1, 0.4), (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "images": (500, 2000),
+    "spread": (0.02, 0.1, 0.3),
+    "correlation": (0, 0.9),
+}
+
+
+def print_designs(replicates):
+    """Coverage of the whole design, models with common noise, cell by cell."""
+    print(*DESIGNS, "coverage", sep=", ")
+    for seeds, ratios, n, spread, correlation in product(*DESIGNS.values()):
+        found = coverage_of_design(seeds, ratios, n, spread, correlation, replicates)
+        cells = (f"{name} {100 * value:.1f}" for name, value in found.items())
+        print(seeds, len(ratios), n, spread, correlation, *cells, flush=True)
+
+
+def print_controls(replicates):
+    """Coverage of the control, at 90-10 and 60-40."""
+    print("control: mixed images, calibration images a class, error: coverage at 90-10, 60-40")
+    for mixed, images in ((30, 27), (500, 500)):
+        for error in (0.002, 0.01, 0.03):
+            cells = [
+                coverage_of_control(ratio, error, mixed, images, replicates)
+                for ratio in ((9, 1), (6, 4))
+            ]
+            print(mixed, images, error, *(f"{100 * cell:.1f}" for cell in cells), flush=True)
+
+
 def main():
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    print_designs(replicates)
+    print_controls(replicates)
     print("one run: images, calibration images a class, error: coverage at p = 0.02, 0.1, 0.4")
     for n in (500, 10_000):
         for images in (27, 100, 500):

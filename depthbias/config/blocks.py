@@ -20,6 +20,7 @@ from pydantic_core import core_schema
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.registry import DATA_SETS, key_problem
 from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
@@ -67,11 +68,14 @@ class Data(Block):
         ge=4,
         description="real images a class kept from training: half calibrate, half are the control",
     )
+    by_person: bool = Field(
+        default=False, description="celeba: nobody is in training and in held-out images"
+    )
     seed: NonNegativeInt = Field(default=0, description="draws the held-out images")
 
     @model_validator(mode="after")
     def _names_its_files(self) -> "Data":
-        if problem := key_problem(self.dataset, self.raw, self.labels):
+        if problem := key_problem(self.dataset, self.raw, self.labels, self.by_person):
             raise ValueError(problem)
         return self
 
@@ -207,6 +211,61 @@ class Neighbors(Block):
             if EMBEDDINGS[name].metric != "cosine":
                 raise ValueError(f"copies: {name!r} is compared by distances, not by cosines")
         return self
+
+
+class Quality(Block):
+    """How like real images the generated ones are."""
+
+    k: list[PositiveInt] = Field(
+        default=[3, 5, 10],
+        min_length=1,
+        description="nearest neighbours that the balls around images reach to",
+    )
+    manifold_embedding: EmbeddingName = Field(
+        default="pixels",
+        description="among neighbors.embeddings: says which images lie on the manifold",
+    )
+    manifold_k: PositiveInt = Field(default=5, description="among k: the neighbour that says so")
+
+    @field_validator("k")
+    @classmethod
+    def _unique(cls, value: list[Any]) -> list[Any]:
+        return refuse_repeats(value)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Quality":
+        if self.manifold_k not in self.k:
+            raise ValueError(f"manifold_k: {self.manifold_k} is not among k")
+        return self
+
+
+class Denoising(Block):
+    """How well every model denoises held-out images and those it was trained on."""
+
+    sigmas: list[PositiveFloat] = Field(
+        default=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
+        min_length=2,
+        description="noise levels, rising, where images span -1 to 1",
+    )
+    heldout_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="held-out images, of all classes alike (at most all)"
+    )
+    training_images: Annotated[int, Field(ge=4)] = Field(
+        default=200, description="training images, of all classes alike (at most all)"
+    )
+    noise_seed: NonNegativeInt = Field(
+        default=0, description="the noise of an image depends on it and on the image alone"
+    )
+
+    @field_validator("sigmas")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each level once")
+        low, high = DEPTH_LEVELS
+        if not any(low <= sigma <= high for sigma in value):
+            raise ValueError(f"none from {low:g} to {high:g}, where stages are judged: add some")
+        return value
 
 
 class Structure(Block):

@@ -17,9 +17,11 @@ from depthbias.config.blocks import (
     Block,
     ClassifierOptions,
     Data,
+    Denoising,
     Diversity,
     Name,
     Neighbors,
+    Quality,
     Sampling,
     Selector,
     Structure,
@@ -60,7 +62,13 @@ class Study(Block):
     bias: Bias = Field(default=Bias(), description="how class proportions are estimated")
     diversity: Diversity
     neighbors: Neighbors
+    quality: Quality = Field(
+        default=Quality(), description="how like real images the generated ones are"
+    )
     structure: Structure
+    denoising: Denoising = Field(
+        default=Denoising(), description="how well models denoise held-out and training images"
+    )
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -117,6 +125,20 @@ class Study(Block):
                     f"sampling.samplers: {name} needs training.objective "
                     f"{' or '.join(SAMPLERS[name].objectives)}; use {' or '.join(usable)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _quality_fits(self) -> "Study":
+        name, most = self.quality.manifold_embedding, max(self.quality.k)
+        if name not in self.neighbors.embeddings:
+            raise ValueError(
+                f"quality.manifold_embedding: {name!r} is not among neighbors.embeddings"
+            )
+        if most >= self.data.heldout:
+            raise ValueError(
+                f"quality.k: {most} needs more than {self.data.heldout} held-out images a class: "
+                "lower it, or raise data.heldout"
+            )
         return self
 
     def training_of(self, architecture: str) -> Training:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from depthbias.data.dataset import DataSet, find_file, read_text
+from depthbias.data.persons import read_persons
 from depthbias.data.photos import Photo, decode_stream
 from depthbias.system.errors import UserError, reading
 
@@ -18,10 +19,13 @@ DAMAGE = (OSError, EOFError, RuntimeError, ValueError, zlib.error, zipfile.BadZi
 LARGEST = 64 * 2**20  # bytes of one unpacked image file; more is no photo but a zip bomb
 
 
-def load_celeba(folders: Sequence[Path], size: int, channels: int, workers: int) -> DataSet:
+def load_celeba(
+    folders: Sequence[Path], size: int, channels: int, workers: int, by_person: bool
+) -> DataSet:
     """All images of the attribute file, in its order, from the zip (else the folder) of images.
 
-    Both are looked for in `folders`, in turn. Each image is cropped to its largest centred square
+    Both are looked for in `folders`, in turn; so is, if `by_person`, the file that tells who is in
+    each image. Each image is cropped to its largest centred square
     (178 of 178x218 pixels) and resized. UserError when a listed image is missing; the images are
     read later.
     """
@@ -34,6 +38,7 @@ def load_celeba(folders: Sequence[Path], size: int, channels: int, workers: int)
             "download it and place it there (see docs/data.md)"
         )
     source, names, attributes = read_attributes(table)
+    grouped = dict([read_persons(folders, source)]) if by_person else {}
     photos = (_from_zip if found[0].suffix == ".zip" else _from_folder)(found[0], source, table)
     return DataSet(
         names=names,
@@ -41,6 +46,7 @@ def load_celeba(folders: Sequence[Path], size: int, channels: int, workers: int)
         source=source,
         shape=(size, size, channels),
         blocks=decode_stream(photos, size, channels, workers),
+        grouped=grouped,
     )
 
 

@@ -1,8 +1,8 @@
 """The prepared form of every data set: one uncompressed .npz, written as a stream, read by maps."""
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ class DataSet:
 
     names: A attribute (or label) names. attributes: bool [N, A]. source: N file names or the like.
     shape: (S, S, C) of every image. blocks: uint8 [n, S, S, C], N images in all, in order; they
-    can be read once.
+    can be read once. grouped: of some data sets who is in each image, int [N], by the name of the
+    array: "persons", or "partition" (depthbias/data/persons.py).
     """
 
     names: Sequence[str]
@@ -27,6 +28,7 @@ class DataSet:
     source: Sequence[str]
     shape: tuple[int, int, int]
     blocks: Iterable[np.ndarray]
+    grouped: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -57,6 +59,7 @@ def write_data_set(
         "attributes": np.asarray(data.attributes, dtype=bool),
         "names": np.array(data.names, dtype=np.str_),
         "source": np.array(data.source, dtype=np.str_),
+        **data.grouped,
     }
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(data.source), *data.shape)}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:

@@ -132,27 +132,50 @@ def is_rows(rows: np.ndarray) -> bool:
     return rows.ndim == 1 and rows.size > 0 and rows.dtype.kind == "i" and bool(rows.min() >= 0)
 
 
-def hold_out(labels: np.ndarray, classes: Sequence[str], heldout: int, seed: int) -> Split:
+def hold_out(
+    labels: np.ndarray,
+    classes: Sequence[str],
+    heldout: int,
+    seed: int,
+    persons: np.ndarray | None = None,
+) -> Split:
     """Hold out `heldout` random images a class: half for calibration (rounded up), half to control.
 
-    labels int [N]: index into `classes`, or -1 for images that are not to be used. UserError when a
-    class has no more than `heldout` images, as none would be left to train on.
+    labels int [N]: index into `classes`, or -1 for images that are not to be used. persons int [N]:
+    who is in an image; nobody is then in two parts, and other images of held-out persons are not
+    used. UserError when a class has no more than `heldout` images, as none would be left to train
+    on.
     """
     if heldout < 2:
         raise UserError(
             f"holding out {heldout} images a class leaves a part empty: hold out 2 or more"
         )
-    order = np.random.default_rng(seed).permutation(len(labels))
-    split = Split(tuple(classes), [], [], [])
+    who = np.arange(len(labels)) if persons is None else np.unique(persons, return_inverse=True)[1]
+    turn = np.random.default_rng(seed).permutation(who.max() + 1)  # persons in a random order
+    order = np.argsort(np.argsort(turn)[who], kind="stable")  # image by image, person by person
+    split, half = Split(tuple(classes), [], [], []), (heldout + 1) // 2
+    taken = np.zeros(len(turn), dtype=bool)
+    for part, count in ((split.calibration, half), (split.control, heldout - half)):
+        for index, name in enumerate(classes):
+            free = order[(labels[order] == index) & ~taken[who[order]]]
+            if len(free) <= count:
+                raise _too_few(labels, index, name, heldout, persons)
+            part.append(np.sort(free[:count]))
+        taken[who[np.concatenate(part)]] = True
     for index, name in enumerate(classes):
-        rows = order[labels[order] == index]
-        if len(rows) <= heldout:
-            raise UserError(
-                f"class {name} has {len(rows)} different images: {heldout} cannot be held out and "
-                f"some be left to train on; hold out fewer than {len(rows)}"
-            )
-        half = (heldout + 1) // 2
-        split.calibration.append(np.sort(rows[:half]))
-        split.control.append(np.sort(rows[half:heldout]))
-        split.pool.append(np.sort(rows[heldout:]))
+        rows = np.flatnonzero((labels == index) & ~taken[who])
+        if not len(rows):
+            raise _too_few(labels, index, name, heldout, persons)
+        split.pool.append(rows)
     return split
+
+
+def _too_few(
+    labels: np.ndarray, index: int, name: str, heldout: int, persons: np.ndarray | None
+) -> UserError:
+    count = np.count_nonzero(labels == index)
+    of = "" if persons is None else f" of {len(np.unique(persons[labels == index]))} persons"
+    return UserError(
+        f"class {name} has {count} different images{of}: {heldout} cannot be held out and "
+        f"some be left to train on; hold out fewer than {min(heldout, count)}"
+    )

@@ -61,6 +61,16 @@ class Architecture(ABC):
         tensor like x. UserError as by `check`.
         """
 
+    def first_stages(self, network: "Module", stages: int) -> "Module":
+        """The network that runs its first stages only and shares their weights, called as it is.
+
+        stages: 1 to `self.stages` - 1 (ValueError). UserError for a network without stages.
+        """
+        raise UserError(
+            f"{self.name} has one resolution throughout, so no stage that could be cut off: "
+            "leave it out"
+        )
+
     @abstractmethod
     def describe(self) -> dict[str, str]:
         """Its row of the table: `block_out_channels` at width 1, and `attention_stage`."""

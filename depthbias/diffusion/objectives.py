@@ -5,9 +5,10 @@ A network is a callable F(x, t) -> tensor like x, with x [N, C, H, W] and t [N];
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,9 +34,16 @@ def ddpm_loss(network: Network, images: Tensor, bars: Tensor, generator: torch.G
     n = images.shape[0]
     t = torch.randint(0, len(bars), (n,), generator=generator, device=images.device)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
-    bar = bars.to(images.dtype)[t].view(n, 1, 1, 1)
+    return ddpm_squares(network, images, bars, t, noise).mean()
+
+
+def ddpm_squares(
+    network: Network, images: Tensor, bars: Tensor, t: Tensor, noise: Tensor
+) -> Tensor:
+    """|e - F(x_t, t)|^2 of every pixel, [N, C, H, W]; t: int [N]; noise: e, like the images."""
+    bar = bars.to(images.dtype)[t].view(-1, 1, 1, 1)
     predicted = network(bar.sqrt() * images + (1 - bar).sqrt() * noise, t)
-    return torch.nn.functional.mse_loss(predicted.float(), noise)
+    return (predicted.float() - noise).square()
 
 
 def edm_denoise(network: Network, x: Tensor, sigma: Tensor, sigma_data: float) -> Tensor:
@@ -60,10 +68,31 @@ def edm_loss(
     z = torch.randn(n, generator=generator, device=images.device)
     sigma = (z * SIGMA_LOG_STD + SIGMA_LOG_MEAN).exp()
     noise = torch.randn(images.shape, generator=generator, device=images.device)
-    s = sigma.view(n, 1, 1, 1)
+    return edm_squares(network, images, sigma_data, sigma, noise).mean()
+
+
+def edm_squares(
+    network: Network, images: Tensor, sigma_data: float, sigma: Tensor, noise: Tensor
+) -> Tensor:
+    """w(s) |D(x + s e; s) - x|^2 of every pixel, [N, C, H, W]; sigma: [N]; noise: e."""
+    s = sigma.view(-1, 1, 1, 1)
     weight = (s.square() + sigma_data**2) / (s * sigma_data).square()
     denoised = edm_denoise(network, images + s * noise, sigma, sigma_data)
-    return (weight * (denoised - images).square()).mean()
+    return weight * (denoised - images).square()
+
+
+def level_weights(sigmas: Sequence[float], sigma_data: float) -> np.ndarray:
+    """w [L] such that w @ loss is the loss of `edm_loss`, from that of a pixel at each level.
+
+    sigmas: rising, at least two. The integral over ln s is taken by the trapezium rule, as if the
+    normal law of ln s ended at the first and the last level.
+    """
+    logs, levels = np.log(sigmas), np.asarray(sigmas)
+    steps = np.diff(logs)
+    widths = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]])
+    mass = widths * np.exp(-0.5 * ((logs - SIGMA_LOG_MEAN) / SIGMA_LOG_STD) ** 2)
+    weights: np.ndarray = mass / mass.sum() * (levels**2 + sigma_data**2)
+    return weights / (levels * sigma_data) ** 2
 
 
 def measure_sigma_data(images: Tensor) -> float:

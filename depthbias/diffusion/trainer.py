@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from depthbias.data.pixels import to_float
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.heldout_loss import HeldoutLoss
 from depthbias.diffusion.objectives import (
     Objective,
     alpha_bars,
@@ -101,7 +103,14 @@ class Trainer:
         self.seconds = 0.0  # spent on those steps before the run was last interrupted
         self.rows: list[dict[str, float]] = []
         self.kept: dict[int, dict[str, Tensor]] = {}  # averaged weights by snapshot
+        self.heldout: HeldoutLoss | None = None
         self._since = time.monotonic()
+
+    def hold_out(self, images: Tensor, rows: Sequence[int], weights: Tensor) -> None:
+        """Write the loss on held-out images into the log as well; arguments as of `HeldoutLoss`."""
+        images = images.to(self.device).contiguous(memory_format=self.layout)
+        options = self.options.objective, self.sigma_data
+        self.heldout = HeldoutLoss(images, rows, weights, *options)
 
     def step(self) -> None:
         """One minibatch: loss, clipped gradient, AdamW, moving average; all without waiting."""
@@ -157,14 +166,30 @@ class Trainer:
             )
         return float(losses.mean())
 
+    def heldout_loss(self) -> float:
+        """Of the averaged weights; NaN without held-out images."""
+        if self.heldout is None:
+            return math.nan
+
+        def network(x: Tensor, t: Tensor) -> Tensor:
+            options = {"return_dict": False}
+            output: Tensor = functional_call(self.net, self.average, (x, t), options)[0]
+            return output
+
+        with torch.no_grad(), self.precision.autocast(self.device):
+            return float(self.heldout(network))
+
     def log(self) -> None:
-        """Add a row: the mean loss since the last one, the learning rate now, images per second."""
-        loss, now = self.check(), time.monotonic()
+        """Add a row: the mean loss since the last one, that on held-out images, the learning rate
+        now, images per second."""
+        loss = self.check()
         first = self.rows[-1]["images"] if self.rows else 0
+        heldout_loss, now = self.heldout_loss(), time.monotonic()
         seconds = max(1e-9, self.seconds + now - self._since)
         row = {
             "images": self.seen,
             "loss": loss,
+            "heldout_loss": heldout_loss,
             "learning_rate": learning_rate(self.options, self.seen),
             "images_per_second": (self.seen - first) / seconds,
         }

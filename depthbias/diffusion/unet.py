@@ -14,6 +14,7 @@ from depthbias.system.errors import UserError
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d import UNet2DModel
+    from torch.nn import Module
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class UNet(Architecture):
             ),
             norm_num_groups=norm_groups(widths),
         )
+
+    def first_stages(self, network: "Module", stages: int) -> "Module":
+        from depthbias.diffusion.stage_cut import first_stages
+
+        return first_stages(network, stages)
 
 
 def norm_groups(widths: tuple[int, ...]) -> int:

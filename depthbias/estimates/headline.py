@@ -4,14 +4,16 @@ from typing import Any
 
 import pandas as pd
 
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.tidy import main_sampler, models, of, over_seeds
 
+AMPLIFICATION = ("kappa", "kappa_per_depth", "log_odds_shift_per_depth")  # in every arm
 # The headline metrics, and which of their rows where there are several; "first": the smallest k.
 METRICS: dict[str, dict[str, Any]] = {
     "share_corrected": {},
     "undecidable_share": {},
-    "kappa": {},
-    "log_odds_shift_per_depth": {},
+    "failed_share": {},
+    **{in_arm(metric, arm): {} for metric in AMPLIFICATION for arm in ARMS},
     "lpips": {},
     "lpips_per_depth": {},
     "nn_distance": {"class": "", "k": "first"},
@@ -19,6 +21,7 @@ METRICS: dict[str, dict[str, Any]] = {
     "nn_cosine": {"class": "", "k": "first"},
     "nn_cosine_per_depth": {"k": "first"},
     "memorised_share": {"class": ""},
+    "kid": {"class": ""},
     "linearity": {"class": "middle", "k": 45},
     "linearity_per_depth": {"class": "middle", "k": 45},
 }

@@ -24,7 +24,7 @@ class Estimate(NamedTuple):
     n: int
 
 
-def wilson(count: int, n: int) -> Estimate:
+def wilson(count: float, n: int) -> Estimate:
     """Share count/n of independent images, Wilson's interval (JASA 22:209, 1927); NaN if n = 0."""
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
@@ -32,6 +32,17 @@ def wilson(count: int, n: int) -> Estimate:
 
     lower, upper = proportion_confint(count, n, method="wilson")
     return Estimate(count / n, float(lower), float(upper), int(n))
+
+
+def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:
+    """Share in a mix of groups with these weights, which sum to 1; NaN if a share is.
+
+    n: as many images of one group would have its error (Kish, Survey Sampling, 1965); Wilson's
+    interval of these.
+    """
+    value = float(weights @ [share.value for share in shares])
+    n = round(1 / float(weights**2 @ [1 / share.n for share in shares]))
+    return Estimate(np.nan, np.nan, np.nan, n) if np.isnan(value) else wilson(value * n, n)
 
 
 def stream(*key: str) -> np.random.Generator:

@@ -1,23 +1,28 @@
 """How bias is amplified over ratios and over depth, as tidy rows, in every arm."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import Estimate, from_draws, over_seeds
 from depthbias.estimates.runs import ALL, Run
 from depthbias.estimates.slopes import least_squares_slope
 from depthbias.measures.amplification import depth_trend, kappa, kappa_intercept
-from depthbias.measures.arms import ARMS, Model, in_arm
+from depthbias.measures.arms import Model
 from depthbias.measures.class_shares import log_odds
-from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
+from depthbias.measures.effective_depths import EffectiveDepth
+from depthbias.measures.rows import OfRun, Row, by_series, depth_of, grouped, row_of
 
 OVER_RATIOS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "kappa": kappa,
     "kappa_intercept": kappa_intercept,
 }
+
+
+DepthScale = Callable[[OfRun], float]  # the depth of a run on some scale, 0 if it has none
 
 
 class Measure(NamedTuple):
@@ -29,20 +34,27 @@ class Measure(NamedTuple):
     models: int
 
 
-def amplification_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]:
+def amplification_rows(
+    models: Sequence[Model], classes: Sequence[str], effective: Mapping[str, float]
+) -> Iterator[Row]:
     """Kappa, its intercept, trends over depth and differences between samplers.
 
+    effective: effective depth of each architecture, taken as exact; trends are on both depths.
     Of two classes the second alone: the log-odds of the first are the same with the opposite sign.
     A model without an image in an arm has no share there; `runs` says how many had one.
     """
+    scales: dict[str, DepthScale] = {
+        "depth": depth_of,
+        "effective_depth": EffectiveDepth(effective),
+    }
     reported = [(k, name) for k, name in enumerate(classes) if k or len(classes) != 2]
     for arm, (k, name) in product(ARMS, reported):
         counted = [model for model in models if model.arms[arm].n]
         trained = [model for model in counted if 0 < model.trained[k] < 1]
         for metric, function in OVER_RATIOS.items():
-            yield from _over_ratios(trained, k, name, arm, metric, function)
+            yield from _over_ratios(trained, k, name, arm, metric, function, scales)
         for group in grouped(trained, "ratio", "sampler"):
-            yield from _trends(group, k, name, arm)
+            yield from _trends(group, k, name, arm, scales)
         for group in grouped(counted, "ratio", "architecture"):
             yield from _sampler_differences(group, k, name, arm)
 
@@ -54,6 +66,7 @@ def _over_ratios(
     arm: str,
     metric: str,
     function: Callable[[np.ndarray, np.ndarray, int], np.ndarray],
+    scales: Mapping[str, DepthScale],
 ) -> Iterator[Row]:
     """A metric of the line over ratios: for each seed, over seeds, and its slope on depth."""
     named = in_arm(metric, arm)
@@ -69,15 +82,15 @@ def _over_ratios(
         values, draws = np.array([m.value for m in group]), np.stack([m.draws for m in group])
         estimate = over_seeds(values, draws, sum(m.models for m in group))
         yield row_of(named, estimate, group[0].run._replace(seed=ALL), name, estimate.n)
-    for group in grouped(found, "sampler"):
-        for series, members in by_series(group).items():
+    for group, (scale, depth) in product(grouped(found, "sampler"), scales.items()):
+        for series, members in by_series(group, depth).items():
             slope = least_squares_slope(
-                np.array([depth_of(m) for m in members], dtype=float),
+                np.array([depth(m) for m in members], dtype=float),
                 np.array([m.value for m in members]),
                 np.stack([m.draws for m in members]),
             )
             run = members[0].run._replace(architecture=series, seed=ALL)
-            yield row_of(in_arm(f"{metric}_per_depth", arm), slope, run, name, slope.n)
+            yield row_of(in_arm(f"{metric}_per_{scale}", arm), slope, run, name, slope.n)
 
 
 def _of_ratios(
@@ -95,19 +108,23 @@ def _of_ratios(
     return Measure(group[0].run._replace(ratio=ALL), float(value), draws, len(group))
 
 
-def _trends(models: Sequence[Model], k: int, name: str, arm: str) -> Iterator[Row]:
+def _trends(
+    models: Sequence[Model], k: int, name: str, arm: str, scales: Mapping[str, DepthScale]
+) -> Iterator[Row]:
     """Slope of the log-odds shift on depth of each series, for one ratio and sampler."""
-    for series, group in by_series(models).items():
+    found = [(s, d, *one) for s, d in scales.items() for one in by_series(models, d).items()]
+    for scale, depth, series, group in found:
         shares = [model.arms[arm] for model in group]
         slope = depth_trend(
-            np.array([depth_of(model) for model in group], dtype=float),
+            np.array([depth(model) for model in group], dtype=float),
             np.array([model.trained[k] for model in group]),
             np.array([found.values[k] for found in shares]),
             np.stack([found.draws[:, k] for found in shares]),
             np.array([found.n for found in shares]),
         )
         run = group[0].run._replace(architecture=series, seed=ALL)
-        yield row_of(in_arm("log_odds_shift_per_depth", arm), slope, run, name, slope.n)
+        metric = in_arm(f"log_odds_shift_per_{scale}", arm)
+        yield row_of(metric, slope, run, name, slope.n)
 
 
 def _sampler_differences(models: Sequence[Model], k: int, name: str, arm: str) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 Which images count decides what is found (docs/metrics.md), so all arms stand beside each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,7 @@ from depthbias.estimates.intervals import stream
 from depthbias.estimates.noise_bootstrap import NoiseBootstrap
 from depthbias.estimates.runs import Run
 from depthbias.measures.class_shares import Instrument
-from depthbias.measures.samples import Classified
-
-# What the arm is called in a metric, and its shares. The first one is of all images.
-ARMS = {"": "share_corrected", "decided": "share_decided"}
-
-
-def in_arm(metric: str, arm: str) -> str:
-    """The name of a metric in an arm: kappa, kappa_decided."""
-    return f"{metric}_{arm}" if arm else metric
+from depthbias.measures.classified import Acceptance, Classified
 
 
 @dataclass(frozen=True)
@@ -31,15 +23,24 @@ class Shares:
     draws: np.ndarray
     n: int
 
+    def columns(self, which: slice) -> "Shares":
+        """Some of the shares."""
+        return Shares(self.values[which], self.draws[:, which], self.n)
+
 
 @dataclass(frozen=True)
 class Model:
-    """A run with its shares in every arm, the raw ones, and its undecidable share (K = 1)."""
+    """A run with its shares in every arm, the raw ones, and those of images that fail.
+
+    undecidable, failed (K = 1): images with no class of enough probability; these and the images
+    off the manifold of their class.
+    """
 
     classified: Classified
     arms: dict[str, Shares]
     raw: Shares
     undecidable: Shares
+    failed: Shares
 
     @property
     def run(self) -> Run:
@@ -57,29 +58,67 @@ class Model:
         return len(self.classified.labels)
 
 
-def measure(classified: Classified, instrument: Instrument, bootstrap: NoiseBootstrap) -> Model:
-    """The shares of one run; `bootstrap` is that of all runs, with the instrument's draws."""
-    classes = instrument.classes
-    flags = classified.labels[:, None] == np.arange(len(classes))
-    columns = np.hstack([flags, flags & classified.decided[:, None]])
-    counts, sums = columns.sum(axis=0), bootstrap.sums(columns, classified.noise)
-    (all_of, decided), (all_sums, decided_sums) = np.split(counts, 2), np.split(sums, 2, axis=1)
+def measure(
+    classified: Classified,
+    instrument: Instrument,
+    acceptance: Acceptance,
+    bootstrap: NoiseBootstrap,
+) -> Model:
+    """The shares of one run; `bootstrap` is that of all runs, with the instrument's draws.
 
-    def resampled(of: np.ndarray, arm: str, names: Iterable[str] = classes) -> np.ndarray:
-        return _normalised(of + _half_images(instrument.draws, names, arm, *classified.run.key))
-
-    raw = Shares(_normalised(all_of), resampled(all_sums, "all"), int(all_of.sum()))
-    open_of = np.array([all_of.sum() - decided.sum(), decided.sum()])
-    open_sums = np.stack([(all_sums - decided_sums).sum(axis=1), decided_sums.sum(axis=1)], axis=1)
-    open_draws = resampled(open_sums, "open", ["open", "decided"])
+    If nothing is known of what failed images would have been, the share of a class lies between
+    that of its images that did not fail and the same with all that did (Manski, Am. Econ. Rev.
+    80:319, 1990): the arms "least" and "most".
+    """
+    decided, accepted = classified.decided, classified.accepted
+    sure = decided & accepted
+    classes = {name: classified.labels == k for k, name in enumerate(instrument.classes)}
+    found = _shares(
+        {
+            "all": classes,
+            "decided": {name: own & decided for name, own in classes.items()},
+            "manifold": {name: own & accepted for name, own in classes.items()},
+            "sure": {name: own & sure for name, own in classes.items()} | {"": ~sure},
+            "open": {"open": ~decided, "decided": decided},
+        },
+        classified,
+        bootstrap,
+    )
+    raw, on_manifold, least = found["all"], found["manifold"], found["sure"].columns(slice(-1))
+    failed = found["sure"].columns(slice(-1, None))
     arms = {
         "": Shares(instrument.solve(raw.values), instrument.solve_draws(raw.draws), raw.n),
-        "decided": Shares(
-            _normalised(decided), resampled(decided_sums, "decided"), int(decided.sum())
+        "decided": found["decided"],
+        "manifold": Shares(
+            _normalised(on_manifold.values / acceptance.rates),
+            _normalised(on_manifold.draws / acceptance.drawn),
+            on_manifold.n,
         ),
+        "least": least,
+        "most": Shares(least.values + failed.values, least.draws + failed.draws, least.n),
     }
-    undecidable = Shares(_normalised(open_of)[:1], open_draws[:, :1], raw.n)
-    return Model(classified, arms, raw, undecidable)
+    return Model(classified, arms, raw, found["open"].columns(slice(1)), failed)
+
+
+def _shares(
+    groups: Mapping[str, Mapping[str, np.ndarray]],
+    classified: Classified,
+    bootstrap: NoiseBootstrap,
+) -> dict[str, Shares]:
+    """Of each group the shares of its parts among them; a part: bool [N], of which images.
+
+    Resampled with half an image more in each part.
+    """
+    columns = [part for parts in groups.values() for part in parts.values()]
+    sums = bootstrap.sums(np.stack(columns, axis=1), classified.noise)
+    found, first = {}, 0
+    for group, parts in groups.items():
+        counts = np.array([part.sum() for part in parts.values()])
+        drawn = sums[:, first : first + len(parts)]
+        drawn = drawn + _half_images(bootstrap.draws, parts, group, *classified.run.key)
+        found[group] = Shares(_normalised(counts), _normalised(drawn), int(counts.sum()))
+        first += len(parts)
+    return found
 
 
 def _normalised(counts: np.ndarray) -> np.ndarray:

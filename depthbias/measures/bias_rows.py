@@ -3,32 +3,42 @@
 Metrics are defined in docs/metrics.md, intervals in docs/statistics.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.special import logit
 
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import Estimate, from_draws, share_over_seeds, wilson
 from depthbias.estimates.noise_bootstrap import NoiseBootstrap
 from depthbias.estimates.runs import ALL
 from depthbias.measures.amplification_rows import amplification_rows
-from depthbias.measures.arms import ARMS, Model, Shares, in_arm, measure
+from depthbias.measures.arms import Model, Shares, measure
 from depthbias.measures.class_shares import Instrument, log_odds
+from depthbias.measures.classified import Acceptance, Classified
 from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
-from depthbias.measures.samples import Classified, same_noise
+from depthbias.measures.samples import same_noise
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 
 
-def bias_rows(runs: Sequence[Classified], instrument: Instrument) -> Iterator[Row]:
-    """All rows of a study's models, in the order of the runs."""
+def bias_rows(
+    runs: Sequence[Classified],
+    instrument: Instrument,
+    acceptance: Acceptance,
+    effective: Mapping[str, float],
+) -> Iterator[Row]:
+    """All rows of a study's models, in the order of the runs.
+
+    effective: effective depth of each architecture that has stages.
+    """
     bootstrap = NoiseBootstrap(instrument.draws)
-    models = [measure(run, instrument, bootstrap) for run in runs]
+    models = [measure(run, instrument, acceptance, bootstrap) for run in runs]
     for model in models:
         yield from _run_rows(model, instrument.classes)
     for group in grouped(models, "ratio", "architecture", "sampler"):
         yield from _seed_rows(group, instrument.classes)
-    yield from amplification_rows(models, instrument.classes)
+    yield from amplification_rows(models, instrument.classes, effective)
     for group in grouped(models, "ratio", "seed", "sampler"):
         yield from _transition_rows(group, instrument.classes)
 
@@ -43,8 +53,8 @@ def _run_rows(model: Model, classes: Sequence[str]) -> Iterator[Row]:
             found = model.arms[arm]
             share = from_draws(found.values[k], found.draws[:, k], found.n)
             yield from _share_rows(share, model, k, name, arm)
-    open_share = wilson(int(np.count_nonzero(~model.classified.decided)), model.n)
-    yield row_of("undecidable_share", open_share, run)
+    for metric, found in _without_class(model).items():
+        yield row_of(metric, wilson(round(found.values[0] * found.n), found.n), run)
 
 
 def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]:
@@ -58,8 +68,14 @@ def _seed_rows(models: Sequence[Model], classes: Sequence[str]) -> Iterator[Row]
             share = _mean_share([model.arms[arm] for model in models], k)
             for row in _share_rows(share, first, k, name, arm):
                 yield row | {"seed": ALL, "runs": seeds}
-    open_share = _mean_share([m.undecidable for m in models], 0)
-    yield row_of("undecidable_share", open_share, run, runs=seeds)
+    for metric in _without_class(first):
+        share = _mean_share([_without_class(model)[metric] for model in models], 0)
+        yield row_of(metric, share, run, runs=seeds)
+
+
+def _without_class(model: Model) -> dict[str, Shares]:
+    """The shares of images (K = 1) that some arms leave out, by metric."""
+    return {"undecidable_share": model.undecidable, "failed_share": model.failed}
 
 
 def _mean_share(found: Sequence[Shares], k: int) -> Estimate:
@@ -80,7 +96,7 @@ def _trained(model: Model, k: int, name: str) -> Row:
 def _share_rows(share: Estimate, model: Model, k: int, name: str, arm: str) -> Iterator[Row]:
     """A share in an arm, and what is made of it."""
     trained, run = float(model.trained[k]), model.run
-    yield row_of(ARMS[arm], share, run, name)
+    yield row_of(ARMS[arm].share, share, run, name)
     if not 0 < trained < 1:
         return
     if share.n:

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from scipy.special import logit
 
 from depthbias.estimates.intervals import Estimate, draw_shares, from_draws
+from depthbias.system.errors import UserError
+from depthbias.system.files import read_json
 
+EM_STEPS = 10_000
 DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
 
 
@@ -88,18 +92,49 @@ class Instrument:
         return np.stack(columns, axis=2)
 
 
-def solve_shares(shares: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """p on the simplex nearest to the solution of rates @ p = shares, [..., K].
+def read_instrument(path: Path, draws: int) -> Instrument:
+    """The instrument that the description of a classifier tells; UserError if it does not."""
+    meta = read_json(path)
+    try:
+        return Instrument(meta["classes"], np.array(meta["confusion"]), draws)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a classifier ({error}): train it again") from error
 
-    shares [..., K], rates [..., K, K]. Where the solution has no negative entry it is p, and the
-    maximum-likelihood estimate. Else it is projected (Duchi et al., ICML 2008, algorithm 1): a
-    constant is subtracted and negative entries become 0; for two classes that clips to [0, 1].
+
+def solve_shares(shares: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """p on the simplex under which `shares` of images classified so are most likely, [..., K].
+
+    shares [..., K], rates [..., K, K]: the maximum of sum_i shares_i log (rates @ p)_i. Where the
+    solution of rates @ p = shares has no negative entry it is p. Else, for two classes, it is
+    clipped to [0, 1]; for more, p is found by expectation-maximisation from the projection of the
+    solution (Duchi et al., ICML 2008, algorithm 1).
     """
     free = np.linalg.solve(rates, shares[..., None])[..., 0]
     ordered = -np.sort(-free, axis=-1)
     over = (np.cumsum(ordered, axis=-1) - 1) / np.arange(1, free.shape[-1] + 1)
     kept = (ordered > over).sum(axis=-1, keepdims=True)
-    return np.maximum(free - np.take_along_axis(over, kept - 1, axis=-1), 0)
+    projected = np.maximum(free - np.take_along_axis(over, kept - 1, axis=-1), 0)
+    outside = (free < 0).any(axis=-1)
+    if free.shape[-1] > 2 and outside.any():
+        full = np.broadcast_to(rates, (*outside.shape, *rates.shape[-2:]))
+        projected[outside] = _most_likely(shares[outside], full[outside], projected[outside])
+    return projected
+
+
+def _most_likely(shares: np.ndarray, rates: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Expectation-maximisation of shares of a mixture whose parts are known, [M, K].
+
+    shares, start [M, K]; rates [M, K, K]. Stops where a step changes no share by 1e-10.
+    """
+    found = (start + 1e-3) / (start + 1e-3).sum(axis=-1, keepdims=True)
+    for _ in range(EM_STEPS):
+        expected = np.einsum("mij,mj->mi", rates, found)
+        ratio = np.divide(shares, expected, out=np.zeros_like(shares), where=expected > 0)
+        step = found * np.einsum("mij,mi->mj", rates, ratio)
+        if np.abs(step - found).max() < 1e-10:
+            break
+        found = step
+    return step
 
 
 def log_odds(shares: np.ndarray, n: int | np.ndarray) -> np.ndarray:

@@ -76,14 +76,18 @@ def weight_nmse(weight: Tensor, gaussian: Tensor) -> float:
 
 
 def alignment(weight: Tensor, gaussian: GaussianDenoiser, count: int) -> Tensor:
-    """|U_W^T U|, float64 [k, k]: entry i, j compares the i-th left singular vector of W with u_j.
+    """How near the leading subspaces of W and of the data are, float64 [k], k = 1 to count.
 
-    Leading vectors first, k = count or what the rank allows. weight: W, [d, d]; u_j: principal
-    directions of the data. Their order under equal singular values is arbitrary.
+    Root mean square of the cosines of the k principal angles between the span of the k leading left
+    singular vectors of W, [d, d], and that of the k leading principal directions of the data:
+    |U_k^T V_k|_F / sqrt(k). Directions with about equal variance may change places within a
+    subspace. Ends where the rank of the data does.
     """
     _, vectors = torch.linalg.eigh(weight @ weight.T)  # a tenth of the time of an SVD
     leading = vectors.flip(1)[:, : min(count, gaussian.rank)]
-    return (leading.T @ gaussian.vectors[:, : leading.shape[1]]).abs()
+    squares = (leading.T @ gaussian.vectors[:, : leading.shape[1]]).square()
+    within = squares.cumsum(0).cumsum(1).diagonal()  # |U_k^T V_k|^2
+    return (within / torch.arange(1, len(within) + 1)).sqrt()
 
 
 def _cosine(one: Tensor, two: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ def nearest(
     search = _Search(reference, metric, torch.device(device))
     distances, indices = np.empty((count, k)), np.empty((count, k), dtype=np.int64)
     with without_tf32():  # the bound does not allow its rounding
-        for rows in _blocks(count, 8 * width):
+        for rows in blocks(count, 8 * width):
             block = search.prepare(queries[rows], "query", rows.start)
             distances[rows], indices[rows] = search.nearest(block, k, k + SPARE)
     return distances, indices
@@ -99,15 +99,36 @@ def nearest_others(
         raise UserError(
             f"{k} nearest others of {available} images: ask for 1 to {available - 1}, or give more"
         )
-    distances, indices = nearest(_Chosen(reference, rows), reference, k + 1, metric, device)
+    distances, indices = nearest(Chosen(reference, rows), reference, k + 1, metric, device)
     own = indices == rows[:, None]
     own[~own.any(axis=1), -1] = True  # more than k exact copies of it come first: drop the last
     kept = np.nonzero(~own)
     return distances[kept].reshape(-1, k), indices[kept].reshape(-1, k)
 
 
-class _Chosen:
-    """Rows of any `Vectors`."""
+def distance_blocks(
+    queries: Vectors,
+    reference: Vectors,
+    metric: Metric = "euclidean",
+    device: str | torch.device = "cpu",
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """(rows of the queries, rows of the reference, their distances [n, m]), until all pairs came.
+
+    Distances and errors as in `nearest`; float64 differences of every pair, about 1 GB of memory.
+    """
+    search = _Search(reference, metric, torch.device(device))
+    count, width = queries.shape
+    for rows in blocks(count, 8 * width):
+        block = search.prepare(queries[rows], "query", rows.start)
+        for others in blocks(search.count, 8 * max(width, len(block))):
+            distances = torch.cdist(block, search.block(others), compute_mode=DIFFERENCES)
+            if metric == "cosine":
+                distances = distances**2 / 2
+            yield rows, others, distances.cpu().numpy()
+
+
+class Chosen:
+    """Chosen rows [n] of any `Vectors`, in that order; read only when asked for."""
 
     def __init__(self, vectors: Vectors, rows: np.ndarray) -> None:
         self._vectors, self._rows = vectors, rows
@@ -147,7 +168,7 @@ class _Search:
             )
         return vectors / lengths
 
-    def _block(self, rows: slice) -> Tensor:
+    def block(self, rows: slice) -> Tensor:
         """Rows of the reference, prepared and checked."""
         if self._whole is not None:
             return self._whole[rows]
@@ -186,8 +207,8 @@ class _Search:
         best = torch.empty((len(queries), 0), device=self.device)
         rows = torch.empty((len(queries), 0), dtype=torch.int64, device=self.device)
         farthest = torch.zeros((), dtype=torch.float64, device=self.device)
-        for block in _blocks(self.count, max(8 * self.width, 4 * len(queries))):
-            vectors = self._block(block) - origin
+        for block in blocks(self.count, max(8 * self.width, 4 * len(queries))):
+            vectors = self.block(block) - origin
             squares = (vectors * vectors).sum(dim=1)
             farthest = torch.maximum(farthest, squares.max().sqrt())
             scores = torch.addmm(squares.float(), left, vectors.float().T, alpha=-2)
@@ -205,14 +226,14 @@ class _Search:
         """Squares and indices [n, k] of the nearest of rows [n, m], by differences in float64."""
         rows = rows.sort(dim=1).values  # a stable sort by distance then keeps the lower index first
         squares = torch.empty(rows.shape, dtype=torch.float64, device=self.device)
-        for part in _blocks(len(rows), 8 * CACHED * rows.shape[1] * self.width):
+        for part in blocks(len(rows), 8 * CACHED * rows.shape[1] * self.width):
             pairs = queries[part, None], self._gather(rows[part])
             squares[part] = torch.cdist(*pairs, compute_mode=DIFFERENCES)[:, 0] ** 2
         squares, order = squares.sort(dim=1, stable=True)
         return squares[:, :k], rows.gather(1, order)[:, :k]
 
 
-def _blocks(count: int, bytes_each: int) -> Iterator[slice]:
+def blocks(count: int, bytes_each: int) -> Iterator[slice]:
     """Slices that cover range(count), each of at most BLOCK_BYTES (but one row at least)."""
     step = max(1, BLOCK_BYTES // bytes_each)
     for start in range(0, count, step):

@@ -8,7 +8,7 @@ import numpy as np
 from depthbias.data.subsets import Subset, read_subset, subset_of
 from depthbias.estimates.intervals import stream
 from depthbias.estimates.runs import REAL, TRAIN, Run
-from depthbias.measures.embedding_files import RunEmbedded, read_all
+from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded, read_all
 from depthbias.measures.nearest import Rows, Vectors
 from depthbias.measures.neighbor_rows import (
     NeighborSettings,
@@ -18,7 +18,7 @@ from depthbias.measures.neighbor_rows import (
     find_others,
 )
 from depthbias.measures.real_mixes import draw_mix, mix_counts
-from depthbias.measures.samples import read_samples
+from depthbias.measures.samples import read_samples, same_noise
 from depthbias.system.errors import UserError
 from depthbias.system.files import map_npz
 
@@ -57,7 +57,7 @@ class NeighborData:
     ) -> Iterator[tuple[Queries, list[Neighbours], np.ndarray]]:
         """(images, their neighbours in each embedding, rows of the training images [M])."""
         for subset in self.subsets:
-            training = {name: self._of_real(name, subset.rows) for name in self.metrics}
+            training = {name: self.of_real(name, subset.rows) for name in self.metrics}
             for queries, neighbours in (
                 self._heldout(subset, training, options),
                 self._training(subset, training, options),
@@ -65,11 +65,9 @@ class NeighborData:
             ):
                 yield queries, neighbours, subset.rows
 
-    def _of_real(self, name: str, rows: np.ndarray) -> Vectors:
-        """Vectors of rows of the data set."""
-        if name == "pixels":
-            return Rows(self.images, rows)
-        return Rows(self.real.vectors(name), self.real.positions(rows))
+    def of_real(self, name: str, rows: np.ndarray) -> Vectors:
+        """Vectors of rows of the data set, in one of the embeddings."""
+        return real_vectors(name, self.images, self.real, rows)
 
     def _heldout(
         self, subset: Subset, training: dict[str, Vectors], options: NeighborSettings
@@ -80,7 +78,7 @@ class NeighborData:
         mixed = mix_counts(subset.counts, np.bincount(labels, minlength=len(real.classes)))
         overall = draw_mix(labels, mixed, real.classes, "held out", subset.ratio, subset.seed)
         neighbours = [
-            find(name, metric, self._of_real(name, rows), training[name], options)
+            find(name, metric, self.of_real(name, rows), training[name], options)
             for name, metric in self.metrics.items()
         ]
         return Queries(
@@ -109,15 +107,9 @@ class NeighborData:
         for path, model in self.runs:
             if (model.run.ratio, model.run.seed) != (subset.ratio, subset.seed):
                 continue
-            images = self._samples(path, model)
+            images = read_embedded_samples(path, model)
             neighbours = [
-                find(
-                    name,
-                    metric,
-                    images.reshape(len(images), -1) if name == "pixels" else model.vectors(name),
-                    training[name],
-                    options,
-                )
+                find(name, metric, of_run(name, images, model), training[name], options)
                 for name, metric in self.metrics.items()
             ]
             yield Queries(model.run, images, model.labels, np.arange(len(images))), neighbours
@@ -125,8 +117,22 @@ class NeighborData:
     def _background(self, architecture: str, subset: Subset) -> Run:
         return Run(self.study, subset.ratio, architecture, subset.seed)
 
-    def _samples(self, path: Path, embedded: RunEmbedded) -> np.ndarray:
-        samples = read_samples(path, self.study)
-        if samples.run != embedded.run or len(samples.images) != len(embedded.labels):
-            raise UserError(f"{embedded.path}: not the images of {path}: embed them again")
-        return samples.images
+
+def read_embedded_samples(path: Path, embedded: RunEmbedded) -> np.ndarray:
+    """The images uint8 [N, H, W, C] of a run that was embedded; UserError if they are others."""
+    samples = read_samples(path, embedded.run.study)
+    if samples.run != embedded.run or not same_noise(samples, embedded):
+        raise UserError(f"{embedded.path}: not the images of {path}: embed them again")
+    return samples.images
+
+
+def of_run(name: str, images: np.ndarray, embedded: RunEmbedded) -> Vectors:
+    """Vectors of the images of a run, in one of the embeddings."""
+    return images.reshape(len(images), -1) if name == "pixels" else embedded.vectors(name)
+
+
+def real_vectors(name: str, images: np.ndarray, real: RealEmbedded, rows: np.ndarray) -> Vectors:
+    """Vectors of rows of the data set, in one of the embeddings."""
+    if name == "pixels":
+        return Rows(images, rows)
+    return Rows(real.vectors(name), real.positions(rows))

@@ -69,26 +69,56 @@ def weighted(sums: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Estim
     40:2076, 1969) and Student's t. The value is NaN where a class has no pair, the limits where
     leaving one image out leaves none.
     """
+    value, n, left_out = _jackknife(sums, labels, weights)
+    variance = 0.0
+    for _, changed in left_out:
+        spread = float(((changed - changed.mean()) ** 2).sum())
+        variance += (len(changed) - 1) / len(changed) * spread
+    half_width = student_half_width(float(np.sqrt(variance)), n - len(left_out))
+    return Estimate(value, value - half_width, value + half_width, n)
+
+
+def weighted_values(sums: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What each image contributes to `weighted`, [N], for classes that all count.
+
+    Their mean is the value, and their standard error that of the jackknife within classes. NaN
+    where `weighted` has no interval.
+    """
+    value, n, left_out = _jackknife(sums, labels, weights)
+    values = np.full(n, np.nan)
+    for rows, changed in left_out:
+        # Pseudo-values have the factor n - 1; classes of other sizes have other variances.
+        factor = np.sqrt(n * (n - 1) * (len(rows) - 1) / len(rows))
+        values[rows] = value + factor * (changed.mean() - changed)
+    return values
+
+
+def _jackknife(
+    sums: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> tuple[float, int, list[tuple[np.ndarray, np.ndarray]]]:
+    """(`weighted`, images that count, for each class its rows and the value without each of them).
+
+    The value without an image is known up to a constant of its class. No class: the value is NaN.
+    """
     counts = np.bincount(labels, minlength=len(weights))
     used = np.flatnonzero((weights != 0).any(axis=0))
     counts, weights = counts[used], weights[np.ix_(used, used)]
-    groups = [sums[labels == a][:, used] for a in used]
+    rows = [np.flatnonzero(labels == a) for a in used]
+    groups = [sums[own][:, used] for own in rows]
     totals = np.stack([group.sum(axis=0) for group in groups])
     n = int(counts.sum())
     pairs = np.outer(counts, counts) - np.diag(counts)
     if (pairs[weights != 0] == 0).any():
-        return Estimate(np.nan, np.nan, np.nan, n)
+        return np.nan, n, []
     value = float(_mean(weights, totals, pairs).sum())
-    variance = 0.0
+    left_out = []
     for a, group in enumerate(groups):
         own = np.eye(len(used))[a]
         left = totals[a] - group * (1 + own)  # a pair within the class is in its total twice
         pairs_left = (counts[a] - 1) * (counts - 2 * own)
         changed = _mean(weights[a] * (2 - own), left, pairs_left).sum(axis=1)
-        spread = float(((changed - changed.mean()) ** 2).sum())
-        variance += (counts[a] - 1) / counts[a] * spread
-    half_width = student_half_width(float(np.sqrt(variance)), n - len(used))
-    return Estimate(value, value - half_width, value + half_width, n)
+        left_out.append((rows[a], changed))
+    return value, n, left_out
 
 
 def _mean(weights: np.ndarray, totals: np.ndarray, pairs: np.ndarray) -> np.ndarray:

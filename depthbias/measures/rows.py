@@ -1,7 +1,7 @@
 """Grouping runs, and tidy rows of what is found about them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from depthbias.diffusion.architectures import get_architecture
@@ -35,15 +35,17 @@ def grouped(items: Iterable[Item], *names: str) -> list[list[Item]]:
     return list(groups.values())
 
 
-def by_series(items: Iterable[Item]) -> dict[str, list[Item]]:
-    """Those of each series that has several depths; networks without depth belong to none."""
-    groups = defaultdict(list)
-    for item in items:
-        if depth_of(item):
-            groups[get_architecture(item.run.architecture).series].append(item)
-    return {series: group for series, group in groups.items() if len(set(map(depth_of, group))) > 1}
-
-
 def depth_of(item: OfRun) -> int:
     """Depth of the architecture; 0 where it has none."""
     return get_architecture(item.run.architecture).depth or 0
+
+
+def by_series(
+    items: Iterable[Item], depth: Callable[[Item], float] = depth_of
+) -> dict[str, list[Item]]:
+    """Those of each series that has several depths; networks without depth belong to none."""
+    groups = defaultdict(list)
+    for item in items:
+        if depth(item):
+            groups[get_architecture(item.run.architecture).series].append(item)
+    return {series: group for series, group in groups.items() if len(set(map(depth, group))) > 1}

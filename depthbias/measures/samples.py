@@ -1,13 +1,12 @@
 """The samples of a run, and what the classifier made of them: the one reader of both archives."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from depthbias.data.subsets import Subset, check_classes, subset_of
 from depthbias.estimates.runs import Run, read_run
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz
@@ -48,25 +47,6 @@ class Generated(Classes):
     """Samples with their classes."""
 
     images: np.ndarray
-
-
-@dataclass(frozen=True)
-class Classified:
-    """The classified samples of one run beside the class proportions that it was trained on.
-
-    labels: most probable class, int [N]; decided: whether its probability reaches the threshold,
-    bool [N]; image i was made from noise[i], seed and index; trained: training proportions [K].
-    """
-
-    run: Run
-    trained: np.ndarray
-    labels: np.ndarray
-    decided: np.ndarray
-    noise: np.ndarray
-
-    def counts(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Images of each class, int [K], among all or some of the images."""
-        return np.bincount(self.labels[which], minlength=len(self.trained))
 
 
 def read_samples(path: Path, study: str | None = None) -> Samples:
@@ -142,35 +122,3 @@ def read_generated(samples: Sequence[Path], classes: Sequence[Path]) -> list[Gen
             )
         models.append(join(images, by_run[images.run]))
     return models
-
-
-def read_classified(
-    paths: Iterable[Path],
-    study: str,
-    classes: Sequence[str],
-    subsets: Sequence[Subset],
-    threshold: float,
-) -> list[Classified]:
-    """The runs in the order of their files; an image is decided from this top probability on.
-
-    UserError for a run of another study or with other classes, one that is there twice, and one
-    whose subset is not there.
-    """
-    places: dict[Run, Path] = {}
-    runs = []
-    for path in paths:
-        model = read_classes(path, study)
-        check_classes(path, model.classes, classes)
-        if model.run in places:
-            raise UserError(f"{path}: the same run as {places[model.run]}: give each run once")
-        places[model.run] = path
-        runs.append(
-            Classified(
-                model.run,
-                trained=subset_of(subsets, path, model.run.ratio, model.run.seed).proportions,
-                labels=model.labels,
-                decided=~model.undecidable(threshold),
-                noise=model.noise,
-            )
-        )
-    return runs

@@ -24,7 +24,7 @@ from depthbias.measures.linearity import (
 )
 from depthbias.system.errors import UserError
 
-ALIGNED = (1, 3, 10)  # singular vectors that are compared
+ALIGNED = (1, 3, 10)  # dimensions of the leading subspaces that are compared
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _score_errors(
 
 def _maps(weight: Tensor, gaussian: GaussianDenoiser, sigma: float) -> dict[str, Tensor]:
     found = {"weight_nmse": torch.tensor([weight_nmse(weight, gaussian.matrix(sigma))])}
-    same = alignment(weight, gaussian, max(ALIGNED)).diagonal()
+    same = alignment(weight, gaussian, max(ALIGNED))
     return found | {f"alignment@{k}": same[k - 1 : k] for k in ALIGNED if k <= len(same)}
 
 

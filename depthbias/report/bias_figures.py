@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from depthbias.estimates.runs import REAL, ordered_architectures
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
@@ -66,7 +67,9 @@ def plot_proportions(summary: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], color=GREY, label="training data", **REFERENCE))
     if control:
         handles.append(Line2D([], [], color=GREY, marker="D", ls="none", label="real images"))
-    legend_above(figure, handles, [sample_note(shares), *_size_notes(summary)])
+    legend_above(
+        figure, handles, [sample_note(shares), *_size_notes(summary), *depth_notes(summary)]
+    )
     return figure
 
 
@@ -129,7 +132,7 @@ def plot_kappa(summary: pd.DataFrame) -> Figure:
     name_rows(grid, blocks, columns[0].label)
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
     handles = [*line_handles(shifts), *mark_handles(columns[0].marks)]
-    legend_above(figure, handles, [sample_note(shifts)])
+    legend_above(figure, handles, [sample_note(shifts), *depth_notes(summary)])
     return figure
 
 

@@ -5,20 +5,23 @@ import math
 import pandas as pd
 
 from depthbias.diffusion.architectures import ARCHITECTURES
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.runs import REAL, ordered_architectures
 from depthbias.estimates.tidy import models, of, over_seeds, real
 from depthbias.report.cells import INTERVAL, cell, columns_of, lines, narrow, trends, wide
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title, sampler_title, setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import CELEBA_GENERATED, CELEBA_TRAINING, SOURCE
 
-METRICS = (
-    "share_corrected",
-    "undecidable_share",
-    "log_odds_shift",
+SHARES = {arm.share: arm.title for arm in ARMS.values()}  # metric: name of a line
+SHARES |= {"undecidable_share": "undecidable", "failed_share": "failures"}
+METRICS = [
+    *SHARES,
+    *(in_arm("log_odds_shift", arm) for arm in ARMS),
     "log_odds_sampler_difference",
-    "kappa",
-)
+    *(in_arm("kappa", arm) for arm in ARMS),
+]
 KEYS = ["study", "ratio", "sampler", "metric", "class"]
 
 
@@ -37,7 +40,7 @@ def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
     for keys, group in ours.groupby(KEYS, sort=False):
         line = dict(zip(KEYS, keys, strict=True)) | {"source": "ours"}
         place = (line["ratio"], line["metric"], line["class"])
-        if line["metric"] == "share_corrected":
+        if line["class"] and line["metric"] in SHARES:
             line["training"] = trained[line["ratio"], line["class"]]
         if place in control.index:
             line |= wide(REAL, control.loc[place])
@@ -67,30 +70,33 @@ def _with_published(table: pd.DataFrame) -> pd.DataFrame:
 def sections(summary: pd.DataFrame) -> list[Section]:
     """The same as tables to read: one a ratio and sampler, then kappa, trend and transitions."""
     table = wide_table(summary)
-    shares = table[table["metric"].isin(["share_corrected", "undecidable_share"])]
+    shares = table[table["metric"].isin(SHARES)]
     found = [
         _shares(ratio, sampler, rows)
         for (ratio, sampler), rows in shares.groupby(["ratio", "sampler"], sort=False)
     ]
     found += _odds(
-        summary,
-        "kappa",
+        _of_arms(summary, "kappa"),
         "Amplification exponent κ",
         "Slope of logit p(generated) on logit p(training) over the ratios: 1 is faithful, more "
         f"amplifies, less attenuates; {INTERVAL}.",
     )
-    found += trends(
-        summary[summary["metric"] == "log_odds_shift_per_depth"],
-        GROUP,
-        _named,
-        "Log-odds shift a stage of depth",
-        "Change of logit p(generated) - logit p(training) with every stage more: 0 is no trend; "
-        "with 95 % intervals over runs (binomial GLM, clustered by run).",
-        digits=3,
-    )
+    for metric, heading, what, interval in TRENDS:
+        for scale, title, told in (
+            ("depth", "a stage of depth", depth_notes(summary)),
+            ("effective_depth", "a stage of effective depth", [EFFECTIVE]),
+        ):
+            found += trends(
+                _of_arms(summary, f"{metric}_per_{scale}"),
+                GROUP,
+                _named,
+                f"{heading} {title}",
+                f"Change of {what} with every stage more: 0 is no trend; "
+                + " ".join([interval, *told]),
+                digits=3,
+            )
     found += _odds(
-        summary,
-        "log_odds_sampler_difference",
+        _of_arms(summary, "log_odds_sampler_difference"),
         "Sampler control",
         "Log-odds of the class with this sampler minus those with the main sampler, same models: 0 "
         f"is no difference; {INTERVAL}.",
@@ -98,17 +104,41 @@ def sections(summary: pd.DataFrame) -> list[Section]:
     return found + _transitions(summary)
 
 
-GROUP = ("class", "ratio", "sampler")
+GROUP = ("class", "ratio", "sampler", "images")
+TRENDS = (
+    (
+        "log_odds_shift",
+        "Log-odds shift",
+        "logit p(generated) - logit p(training)",
+        "with 95 % intervals over runs (binomial GLM, clustered by run).",
+    ),
+    (
+        "kappa",
+        "Amplification exponent κ",
+        "κ",
+        "with 95 % intervals over architectures and seeds.",
+    ),
+)
+EFFECTIVE = (
+    "A stage counts if cutting it off costs something. "
+    "The effective depth of an architecture is taken as exact."
+)
 
 
-def _named(name: str, ratio: str, sampler: str) -> str:
+def _named(name: str, ratio: str, sampler: str, images: str) -> str:
     """The first cell of a line."""
-    return f"{name}, {setting_title(ratio, sampler)}"
+    return f"{name}, {setting_title(ratio, sampler)}, {images}"
 
 
-def _odds(summary: pd.DataFrame, metric: str, heading: str, note: str) -> list[Section]:
-    """A metric on the scale of log-odds: rows ratio, sampler and class, columns U-Nets."""
-    rows = over_seeds(of(summary, metric))
+def _of_arms(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The rows of a metric in every arm, and which images count as the column `images`."""
+    named = {in_arm(metric, arm): found.title for arm, found in ARMS.items()}
+    rows = over_seeds(pd.concat([of(summary, name) for name in named]))
+    return rows.assign(images=rows["metric"].map(named))
+
+
+def _odds(rows: pd.DataFrame, heading: str, note: str) -> list[Section]:
+    """A metric on the scale of log-odds: a line an arm, columns U-Nets."""
     if rows.empty:
         return []
     names = ordered_architectures(rows["architecture"])
@@ -126,12 +156,15 @@ def _shares(ratio: str, sampler: str, rows: pd.DataFrame) -> Section:
         published = row["source"] == "published"
         name = f"{row['class']}, published" if published else row["class"]
         digits = 2 if published else 1
-        if row["metric"] == "undecidable_share":
-            name = "undecidable"
+        if row["metric"] != "share_corrected":
+            name = ", ".join(filter(None, [row["class"], SHARES[row["metric"]]]))
         trained = "-" if math.isnan(row["training"]) else f"{100 * row['training']:.{digits}f}"
         cells = [cell(narrow(column, row), 100, digits) for column in [*control, *architectures]]
         made.append([name, trained, *cells])
-    note = f"Share of generated images in %, corrected for the classifier's errors, {INTERVAL}."
+    note = f"Share of generated images in %, corrected for the classifier's errors, {INTERVAL}. "
+    note += "Then among the decided images, among those on the manifold of real images of their "
+    note += "class, and with all failures (undecided or off the manifold) counted away from the "
+    note += "class or towards it: the true share lies between these two."
     if (rows["source"] == "published").any():
         note += f" Published: {SOURCE}, Table 2; its training settings are not published."
     header = ["class", "training data", *["real images"] * len(control), *architectures]

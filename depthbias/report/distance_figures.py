@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import ALL
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.panels import (
     DEPTH_LABEL,
     PanelRow,
@@ -67,7 +68,7 @@ def plot_diversity(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     pairs = _classes_made(own["_between"])
     if len(pairs) == 1:
         columns.append(_of_class("between classes", label, own["_between"], pairs[0]))
-    return _figure(columns, about)
+    return draw_columns(columns, about, depth_notes(summary))
 
 
 KINDS = ("", "_within", "_between")
@@ -109,10 +110,12 @@ def plot_neighbors(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     columns.append(
         DistanceColumn(f"nearer than its neighbour ({first})", label, closer.assign(**percent))
     )
-    return _figure(columns, about)
+    return draw_columns(columns, about, depth_notes(summary))
 
 
-def _figure(columns: Sequence[DistanceColumn], about: Mapping[str, Any]) -> Figure:
+def draw_columns(
+    columns: Sequence[DistanceColumn], about: Mapping[str, Any], also: Sequence[str] = ()
+) -> Figure:
     """The columns, a row of panels a sampler and series, under notes on what is measured how."""
     for column in columns:
         if column.rows.empty:
@@ -138,7 +141,7 @@ def _figure(columns: Sequence[DistanceColumn], about: Mapping[str, Any]) -> Figu
     if columns[0].published:
         handles.append(Line2D([], [], color=GREY, marker="x", ls="none", label=SOURCE))
     notes = [f"{found['embedding']}: {found['origin']}" for found in about.values()]
-    legend_above(figure, handles, [sample_note(models[0]), *notes])
+    legend_above(figure, handles, [sample_note(models[0]), *notes, *also])
     return figure
 
 

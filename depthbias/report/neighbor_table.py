@@ -1,36 +1,17 @@
 """[BIAS] Table 3 from a summary: nearness to training images, with diversity, copies and trends."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from depthbias.estimates.runs import REAL, TRAIN, ordered_architectures
-from depthbias.estimates.tidy import models, of, over_seeds
-from depthbias.report.cells import INTERVAL, PARTS, cell, lines, trends, wide
+from depthbias.estimates.tidy import over_seeds
+from depthbias.report.cells import INTERVAL, lines, trends
+from depthbias.report.depth_notes import depth_notes
+from depthbias.report.measure_table import TableColumn, tables, trend_name, wide_rows
 from depthbias.report.names import setting_title
 from depthbias.report.pages import Section
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, NEAREST_EUCLIDEAN, SOURCE
-
-BACKGROUNDS = {TRAIN: "training images", REAL: "held-out images"}
-
-
-class TableColumn(NamedTuple):
-    """One metric of the table: how it is named, found and written."""
-
-    label: str
-    metric: str
-    class_name: str = ""
-    k: float | None = None
-    scale: float = 1.0
-    digits: int = 2
-
-    @property
-    def key(self) -> str:
-        """Its name in the wide table."""
-        parts = [self.metric, "" if self.k is None else f"k={self.k:g}", self.class_name]
-        return " ".join(filter(None, parts))
 
 
 def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
@@ -41,15 +22,7 @@ def wide_table(summary: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
     """
     rows = over_seeds(summary)
     columns = [*_diversity(rows, about), *_nearest(rows, about), *_copies(rows, about)]
-    made: list[dict[str, Any]] = []
-    for ratio, sampler in _settings(rows, columns):
-        for name, own in _images(rows, ratio, sampler, columns):
-            line = {"study": rows["study"].iloc[0], "ratio": ratio, "sampler": sampler}
-            line |= {"architecture": name, "source": "ours"}
-            for column in columns:
-                line |= wide(column.key, _find(own, column))
-            made.append(line)
-    return pd.concat([pd.DataFrame(made), _published_rows(rows)], ignore_index=True)
+    return pd.concat([wide_rows(rows, columns), _published_rows(rows)], ignore_index=True)
 
 
 def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
@@ -59,24 +32,24 @@ def sections(summary: pd.DataFrame, about: Mapping[str, Any]) -> list[Section]:
     note = f"Mean over images of the similarity to the k-th nearest training image, {INTERVAL}. "
     note += "cos: cosine similarity; L2: distance, of pixels of 0 to 255 at the study's size. "
     note += "Training images are compared with the others, held-out ones are mixed at the ratio."
-    found = _tables("Nearest training images", note, rows, nearest)
+    found = tables("Nearest training images", note, rows, nearest)
     if set(rows["study"]) == {"celeba"}:
         found.append(_published())
     note = "Nearer than its neighbour: share of images nearer to their nearest training image than "
     note += "that is to its own nearest. Memorised: d1/d2 < 1/3 in pixels. GL pixel: mean of "
     note += "|x - NN(x)| / |x|, pixels of -1 to 1. GL: share without a training image above the "
     note += f"cosine of copies. {INTERVAL.capitalize()}."
-    found += _tables("Copies", note, rows, _copies(rows, about))
+    found += tables("Copies", note, rows, _copies(rows, about))
     note = f"Mean perceptual distance over pairs of images, {INTERVAL}."
-    found += _tables("Diversity", note, rows, _diversity(rows, about))
+    found += tables("Diversity", note, rows, _diversity(rows, about))
     found += trends(
         rows[rows["metric"].str.contains(r"^(?:nn_|lpips).*_per_depth:", regex=True)],
         ["metric", "k", "ratio", "sampler"],
-        _trend,
+        trend_name,
         "Trend over depth",
         "Change with every stage more: 0 is no trend; a distance that grows, or a cosine that "
         "falls, means that shallower models sit closer to their training images. With 95 % "
-        "intervals over runs.",
+        + " ".join(["intervals over runs.", *depth_notes(summary)]),
         digits=4,
     )
     return [*found, *_reproducibility(rows), _embeddings(about)]
@@ -118,53 +91,6 @@ def _diversity(rows: pd.DataFrame, about: Mapping[str, Any]) -> list[TableColumn
         for name in rows.loc[rows["metric"] == metric, "class"].unique():
             columns.append(TableColumn(f"{kind} {name}", metric, name, digits=4))
     return columns
-
-
-def _settings(rows: pd.DataFrame, columns: Sequence[TableColumn]) -> list[tuple[str, str]]:
-    """Ratio and sampler of every group of models that was measured."""
-    own = models(rows[rows["metric"].isin([column.metric for column in columns])])
-    return list(own[["ratio", "sampler"]].drop_duplicates().itertuples(index=False, name=None))
-
-
-def _images(
-    rows: pd.DataFrame, ratio: str, sampler: str, columns: Sequence[TableColumn]
-) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of real images, then of U-Nets in reading order, by their names."""
-    own = rows[rows["metric"].isin([column.metric for column in columns])]
-    own = own[(own["ratio"] == ratio) & own["sampler"].isin([sampler, ""])]
-    names = set(own["architecture"])
-    ordered = [*(name for name in BACKGROUNDS if name in names), *ordered_architectures(names)]
-    return [(name, own[own["architecture"] == name]) for name in ordered]
-
-
-def _find(rows: pd.DataFrame, column: TableColumn) -> pd.Series:
-    """The estimate in the rows of one model; NaN throughout if there is none."""
-    own = of(rows, column.metric, class_name=column.class_name, k=column.k)[list(PARTS)]
-    return own.iloc[0] if len(own) else pd.Series(np.nan, own.columns)
-
-
-def _tables(
-    title: str, note: str, rows: pd.DataFrame, columns: Sequence[TableColumn]
-) -> list[Section]:
-    """A section for each ratio and sampler, a row for each U-Net and kind of real images."""
-    found = []
-    for ratio, sampler in _settings(rows, columns):
-        made = [
-            [
-                BACKGROUNDS.get(name, name),
-                *(cell(_find(own, c), c.scale, c.digits) for c in columns),
-            ]
-            for name, own in _images(rows, ratio, sampler, columns)
-        ]
-        heading = f"{title}: {setting_title(ratio, sampler)}"
-        found.append(Section(heading, note, ["images", *(c.label for c in columns)], made))
-    return found
-
-
-def _trend(metric: str, k: float, ratio: str, sampler: str) -> str:
-    """The first cell of a line of trends."""
-    stem = metric.replace("_per_depth", "") + ("" if np.isnan(k) else f" k={k:g}")
-    return f"{stem}, {setting_title(ratio, sampler)}"
 
 
 def _reproducibility(rows: pd.DataFrame) -> list[Section]:

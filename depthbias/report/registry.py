@@ -11,7 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
+from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
+from depthbias.report.quality_figure import plot_quality
 from depthbias.report.structure_figures import (
     ERRORS,
     LINEARITY,
@@ -25,6 +27,8 @@ from depthbias.system.errors import UserError
 SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "proportions": plot_proportions,
     "kappa": plot_kappa,
+    "depth-use": plot_depth_use,
+    "convergence": plot_convergence,
     "linearity": partial(plot_levels, measures=LINEARITY, share=False),
     "structure": plot_against_depth,
     "score-errors": partial(plot_levels, measures=ERRORS, share=True),
@@ -34,6 +38,7 @@ SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
 EXPLAINED_FIGURES: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]] = {
     "diversity": plot_diversity,
     "neighbors": plot_neighbors,
+    "quality": plot_quality,
 }
 NAMES = (*SUMMARY_FIGURES, *EXPLAINED_FIGURES)
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from depthbias.diffusion.architectures import SERIES
 from depthbias.estimates.runs import ALL
 from depthbias.measures.structure_rows import REGIMES
+from depthbias.report.depth_notes import depth_notes
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
@@ -62,9 +63,9 @@ ERRORS = (
 )
 WEIGHTS = (
     Measure("weight_nmse", None, "weights", "|W - W_G|² / |W_G|²", True),
-    Measure("alignment", 1, "1st singular vector", "|cosine|", False),
-    Measure("alignment", 3, "3rd singular vector", "|cosine|", False),
-    Measure("alignment", 10, "10th singular vector", "|cosine|", False),
+    Measure("alignment", 1, "leading direction", "cosine", False),
+    Measure("alignment", 3, "3 leading directions", "cosine (rms)", False),
+    Measure("alignment", 10, "10 leading directions", "cosine (rms)", False),
 )
 AGAINST_DEPTH = (
     Measure("linearity_centred", 45, "", "centred linearity\n(|cosine|)", False),
@@ -81,7 +82,7 @@ def plot_levels(summary: pd.DataFrame, measures: Sequence[Measure], share: bool)
     share: all panels have one y axis. Shaded: the middle one of [GAUSS]'s three regimes.
     """
     columns = [_rows(summary, measure, levels=True) for measure in measures]
-    blocks = _blocks(columns[0])
+    blocks = ratio_blocks(columns[0])
     figure, grid = panel_grid(len(blocks), len(measures), share="all" if share else "col")
     whole = pd.concat(columns)
     marks = architecture_marks(whole["architecture"])
@@ -89,14 +90,14 @@ def plot_levels(summary: pd.DataFrame, measures: Sequence[Measure], share: bool)
         for measure, rows, axes in zip(measures, columns, line, strict=True):
             sigma_axis(axes, whole if share else rows, measure.log)
             here = in_block(rows[rows["ratio"] == ratio], block)
-            _draw_architectures(axes, here, marks)
-        name = _row_name(ratio, block, blocks)
+            draw_architectures(axes, here, marks)
+        name = row_name(ratio, block, blocks)
         line[0].set_ylabel(f"{name}\n{measures[0].label}" if share else name)
     for measure, axes in zip(measures, grid[0], strict=True):
         axes.set_title(measure.title if share else f"{measure.title}\n({measure.label})")
     figure.supxlabel(SIGMA_LABEL, fontsize=8)
     regime = Line2D([], [], color="#d9d9d9", lw=6, label="middle regime")
-    legend_above(figure, [regime, *mark_handles(marks)], [_note(whole)])
+    legend_above(figure, [regime, *mark_handles(marks)], [seeds_note(whole)])
     return figure
 
 
@@ -108,7 +109,7 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
     """
     rows = [_rows(summary, measure, levels=False) for measure in AGAINST_DEPTH]
     whole = pd.concat(rows)
-    blocks = _blocks(whole)
+    blocks = ratio_blocks(whole)
     marks = _block_marks(blocks)
     size = (6.6, ROW_HEIGHT * len(rows) + 0.6)
     figure = Figure(figsize=size, layout="constrained")
@@ -127,8 +128,9 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
     for (name, (low, high)), axes in zip(areas.items(), grid[0], strict=True):
         axes.set_title(f"{name} noise ({low:g} to {high:g})")
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
-    handles = mark_handles({_row_name(*key, blocks) or key[0]: mark for key, mark in marks.items()})
-    legend_above(figure, [*line_handles(whole), *handles], [_note(whole)])
+    handles = mark_handles({row_name(*key, blocks) or key[0]: mark for key, mark in marks.items()})
+    notes = [seeds_note(whole), *depth_notes(summary)]
+    legend_above(figure, [*line_handles(whole), *handles], notes)
     return figure
 
 
@@ -175,12 +177,12 @@ def _rows(summary: pd.DataFrame, measure: Measure, levels: bool) -> pd.DataFrame
     return rows
 
 
-def _blocks(rows: pd.DataFrame) -> list[tuple[str, PanelRow]]:
+def ratio_blocks(rows: pd.DataFrame) -> list[tuple[str, PanelRow]]:
     """Ratios and series that occur together, in the order of the summary."""
     return [(ratio, block) for ratio in rows["ratio"].unique() for block in blocks_of(rows)]
 
 
-def _row_name(ratio: str, block: PanelRow, blocks: Sequence[tuple[str, PanelRow]]) -> str:
+def row_name(ratio: str, block: PanelRow, blocks: Sequence[tuple[str, PanelRow]]) -> str:
     """What tells a block from the others, as a line of its own; nothing if it is the only one."""
     series = len({block.series for _, block in blocks}) > 1
     ratios = len({ratio for ratio, _ in blocks}) > 1
@@ -196,7 +198,7 @@ def _block_marks(blocks: Sequence[tuple[str, PanelRow]]) -> dict[tuple[str, Pane
     return {(r, b): by_ratio[r]._replace(line=lines[b.series]) for r, b in blocks}
 
 
-def _draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) -> None:
+def draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) -> None:
     """A line a U-Net through its estimates over all seeds, side by side where they overlap."""
     shown = [name for name in marks if (rows["architecture"] == name).any()]
     for position, name in enumerate(shown):
@@ -205,7 +207,7 @@ def _draw_architectures(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) 
         draw_points(axes, mine["sigma"].to_numpy(), mine, marks[name], shift, ms=3)
 
 
-def _note(rows: pd.DataFrame) -> str:
+def seeds_note(rows: pd.DataFrame) -> str:
     """The study and what an interval is over."""
     single = rows.loc[rows["seed"] != ALL, "seed"].nunique()
     over = f"mean of {single} seeds and 95 % interval" if single > 1 else "one seed (no interval)"

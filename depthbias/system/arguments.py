@@ -18,6 +18,11 @@ def flag(name: str, text: str = "", kind: Callable[[str], Any] = str, **options:
     return name, {"type": kind, "help": text, "required": "default" not in options, **options}
 
 
+def switch(name: str, text: str) -> Flag:
+    """A flag without a value: it is there or not."""
+    return name, {"action": "store_true", "help": text}
+
+
 def file(name: str, text: str, **options: Any) -> Flag:
     """A flag for a file."""
     return flag(name, text, Path, **options)

@@ -126,6 +126,12 @@ def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
             return [arrays[name] for name in names]
 
 
+def names_npz(path: str | Path) -> list[str]:
+    """The names of the arrays of an .npz."""
+    with reading(path, *DAMAGED), zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
 def map_npz(path: str | Path, name: str) -> np.ndarray:
     """A read-only memory map of one array of an .npz written with compress=False."""
     with reading(path, *DAMAGED):

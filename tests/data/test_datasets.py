@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from depthbias.data import celeba, dataset, mnist, photos
+from depthbias.data import celeba, dataset, mnist, persons, photos
 from depthbias.data.celeba import load_celeba, read_attributes
 from depthbias.data.dataset import DataSet, read_blocks, write_data_set
 from depthbias.data.digits import load_digits
@@ -502,7 +502,7 @@ def write_zip(folder: Path, rows: range, inside: str = "img_align_celeba/") -> N
 def test_celeba_from_zip_and_from_folder(tmp_path):
     attributes = write_attributes(tmp_path, 5)
     write_zip(tmp_path, range(5))
-    from_zip = load_celeba([tmp_path], 32, 3, 1)
+    from_zip = load_celeba([tmp_path], 32, 3, 1, False)
     images = collect(from_zip)
     assert np.array_equal(from_zip.attributes, attributes)
     assert from_zip.names == NAMES
@@ -513,13 +513,13 @@ def test_celeba_from_zip_and_from_folder(tmp_path):
     with zipfile.ZipFile(tmp_path / "img_align_celeba.zip") as archive:
         archive.extractall(tmp_path)
     (tmp_path / "img_align_celeba.zip").unlink()
-    assert np.array_equal(collect(load_celeba([tmp_path], 32, 3, 1)), images)
+    assert np.array_equal(collect(load_celeba([tmp_path], 32, 3, 1, False)), images)
 
 
 def test_celeba_extra_images_are_left_out(tmp_path):
     write_attributes(tmp_path, 2)
     write_zip(tmp_path, range(4))
-    assert len(collect(load_celeba([tmp_path], 16, 1, 1))) == 2
+    assert len(collect(load_celeba([tmp_path], 16, 1, 1, False))) == 2
 
 
 @pytest.mark.parametrize("promised", [4, 6])
@@ -565,10 +565,10 @@ def test_celeba_attributes_that_are_no_text(tmp_path):
 
 def test_celeba_missing_files_say_where_they_go(tmp_path):
     with pytest.raises(UserError, match=r"list_attr_celeba\.txt is missing: accept the licence"):
-        load_celeba([tmp_path], 16, 3, 1)
+        load_celeba([tmp_path], 16, 3, 1, False)
     write_attributes(tmp_path, 1)
     with pytest.raises(UserError, match=r"img_align_celeba\.zip or img_align_celeba is missing"):
-        load_celeba([tmp_path], 16, 3, 1)
+        load_celeba([tmp_path], 16, 3, 1, False)
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -581,7 +581,7 @@ def test_celeba_listed_image_is_missing(tmp_path, packed):
         for row in range(2):
             (tmp_path / f"img_align_celeba/{row + 1:06}.jpg").write_bytes(encoded(picture(row)))
     with pytest.raises(UserError, match=r"000003\.jpg is missing, though .* lists it"):
-        load_celeba([tmp_path], 16, 3, 1)
+        load_celeba([tmp_path], 16, 3, 1, False)
 
 
 def test_celeba_unreadable_image(tmp_path):
@@ -589,7 +589,43 @@ def test_celeba_unreadable_image(tmp_path):
     (tmp_path / "img_align_celeba").mkdir()
     (tmp_path / "img_align_celeba/000001.jpg").write_bytes(encoded(picture(0))[:1000])
     with pytest.raises(UserError, match=r"000001\.jpg: unreadable image"):
-        collect(load_celeba([tmp_path], 16, 3, 1))
+        collect(load_celeba([tmp_path], 16, 3, 1, False))
+
+
+def write_persons(folder: Path, name: str, numbers: list[int]) -> None:
+    lines = [f"{row + 1:06}.jpg {number}" for row, number in enumerate(numbers)]
+    (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def test_celeba_tells_who_is_in_an_image(tmp_path):
+    """The identities where they are there; else the authors' parts."""
+    write_attributes(tmp_path, 4)
+    write_zip(tmp_path, range(4))
+    write_persons(tmp_path, persons.PARTITION, [0, 0, 1, 2])
+    found = load_celeba([tmp_path], 16, 3, 1, True).grouped
+    assert {name: array.tolist() for name, array in found.items()} == {"partition": [0, 0, 1, 2]}
+    write_persons(tmp_path, persons.IDENTITIES, [7, 9, 7, 3])
+    found = load_celeba([tmp_path], 16, 3, 1, True).grouped
+    assert {name: array.tolist() for name, array in found.items()} == {"persons": [7, 9, 7, 3]}
+    assert load_celeba([tmp_path], 16, 3, 1, False).grouped == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (None, r"by_person needs identity_CelebA\.txt or list_eval_partition\.txt: place one of"),
+        ("000001.jpg 1\n000002.jpg x\n", r"identity_CelebA\.txt, line 2: a file name"),
+        ("000001.jpg 1\n000001.jpg 1\n", r"identity_CelebA\.txt, line 2: a file name"),
+        ("000001.jpg 1\n", r"000002\.jpg and 1 other images are missing"),
+    ],
+)
+def test_celeba_without_persons_is_refused(tmp_path, lines, message):
+    write_attributes(tmp_path, 3)
+    write_zip(tmp_path, range(3))
+    if lines is not None:
+        (tmp_path / persons.IDENTITIES).write_text(lines)
+    with pytest.raises(UserError, match=message):
+        load_celeba([tmp_path], 16, 3, 1, True)
 
 
 def test_celeba_damaged_zip(tmp_path):
@@ -599,10 +635,10 @@ def test_celeba_damaged_zip(tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:2000] + bytes(100) + content[2100:])
     with pytest.raises(UserError, match=r"000001\.jpg is damaged"):
-        collect(load_celeba([tmp_path], 16, 3, 1))
+        collect(load_celeba([tmp_path], 16, 3, 1, False))
     path.write_bytes(content[:2000])
     with pytest.raises(UserError, match="not a complete zip file"):
-        load_celeba([tmp_path], 16, 3, 1)
+        load_celeba([tmp_path], 16, 3, 1, False)
 
 
 def test_celeba_zip_that_climbs_out_is_refused(tmp_path):
@@ -610,7 +646,7 @@ def test_celeba_zip_that_climbs_out_is_refused(tmp_path):
     write_attributes(inner, 1)
     write_zip(inner, range(1), inside="../")
     with pytest.raises(UserError, match=r"000001\.jpg is missing"):
-        load_celeba([inner], 16, 3, 1)
+        load_celeba([inner], 16, 3, 1, False)
     assert [path.name for path in tmp_path.iterdir()] == ["celeba"]
 
 
@@ -619,7 +655,7 @@ def test_celeba_zip_bomb_is_refused(tmp_path, monkeypatch):
     write_attributes(tmp_path, 1)
     write_zip(tmp_path, range(1))
     with pytest.raises(UserError, match="bytes large: refused"):
-        collect(load_celeba([tmp_path], 16, 3, 1))
+        collect(load_celeba([tmp_path], 16, 3, 1, False))
 
 
 # ---- the user's own folder ---------------------------------------------------------------------

@@ -12,9 +12,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from depthbias.data.dataset import DataSet, write_data_set
-from depthbias.data.splits import class_labels, first_copies, hold_out
+from depthbias.data.persons import hold_out_parts
+from depthbias.data.splits import PARTS, class_labels, first_copies, hold_out, read_split
 from depthbias.data.subsets import class_counts, class_proportions, draw_subset
 from depthbias.system.errors import UserError
+from depthbias.system.files import read_npz
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -226,6 +228,52 @@ def test_parts_share_no_image(heldout, seed):
         assert np.array_equal(np.sort(rows), np.flatnonzero(labels == index))
 
 
+@settings(deadline=None)
+@given(heldout=st.integers(2, 20), seed=st.integers(0, 100))
+def test_parts_share_no_person(heldout, seed):
+    rng = np.random.default_rng(2)
+    labels = rng.permutation(np.repeat([-1, 0, 1], [20, 150, 200]))
+    persons = rng.integers(0, 60, len(labels)) * 1000
+    split = hold_out(labels, ["a", "b"], heldout, seed, persons)
+    parts = {part: np.concatenate(getattr(split, part)) for part in PARTS}
+    who = [set(persons[rows].tolist()) for rows in parts.values()]
+    assert not (who[0] & who[1] or who[0] & who[2] or who[1] & who[2])
+    for index in (0, 1):
+        own = [getattr(split, part)[index] for part in ("calibration", "control")]
+        assert [len(rows) for rows in own] == [(heldout + 1) // 2, heldout // 2]
+        free = np.isin(persons, list(who[1] | who[2]), invert=True) & (labels == index)
+        assert np.array_equal(split.pool[index], np.flatnonzero(free))
+
+
+def test_every_image_its_own_person_is_the_split_by_image():
+    labels = np.random.default_rng(2).permutation(np.repeat([-1, 0, 1], [20, 30, 40]))
+    one = hold_out(labels, ["a", "b"], 9, 3)
+    two = hold_out(labels, ["a", "b"], 9, 3, np.arange(len(labels)))
+    for part in PARTS:
+        pairs = zip(getattr(one, part), getattr(two, part), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs)
+
+
+def test_the_official_parts_are_kept_apart():
+    labels = np.random.default_rng(2).permutation(np.repeat([0, 1], [50, 60]))
+    partition = np.random.default_rng(3).integers(0, 3, len(labels))
+    split = hold_out_parts(labels, ["a", "b"], 8, 3, partition)
+    for index in (0, 1):
+        assert np.array_equal(
+            split.pool[index], np.flatnonzero((labels == index) & (partition == 0))
+        )
+        heldout = np.concatenate([split.calibration[index], split.control[index]])
+        assert len(set(heldout.tolist())) == 8 and (partition[heldout] > 0).all()
+    with pytest.raises(UserError, match="class b has no image in the training part"):
+        hold_out_parts(labels, ["a", "b"], 8, 3, np.where(labels == 1, 1, partition))
+
+
+def test_persons_that_are_too_few_are_told():
+    labels, persons = np.repeat([0, 1], 20), np.repeat([0, 1, 2], [20, 10, 10])
+    with pytest.raises(UserError, match="class a has 20 different images of 1 persons: 4 cannot"):
+        hold_out(labels, ["a", "b"], 4, 0, persons)
+
+
 @pytest.mark.parametrize(
     ("heldout", "message"),
     [
@@ -291,6 +339,26 @@ def test_split_and_subset(prepared, tmp_path):
         minority.append({row for row, label in rows if label == 1})
         assert subset["provenance"]["images"] == split["images"]
     assert minority[0] < minority[1] == minority[2]
+
+
+@pytest.mark.parametrize("name", ["persons", "partition"])
+def test_split_by_person(prepared, tmp_path, name):
+    """220 images of 22 persons in turn, or of the parts 0, 1 and 2 by person."""
+    images, attributes, names, source = read_npz(
+        prepared, "images", "attributes", "names", "source"
+    )
+    who = np.arange(220) % 22
+    numbers = who if name == "persons" else np.clip(who - 9, 0, 2)
+    path, output = tmp_path / "images.npz", tmp_path / "s.json"
+    parts = (images.shape[1:], [images], {name: numbers})
+    write_data_set(path, DataSet(names.tolist(), attributes, source.tolist(), *parts))
+    assert program("split.py", *split_flags(path, output), "--by-person").returncode == 0
+    split = read_split(output)
+    heldout, pool = split.rows("calibration", "control")[0], split.rows("pool")[0]
+    assert len(heldout) == 42 and len(pool) and not set(who[heldout]) & set(who[pool])
+    done = program("split.py", *split_flags(prepared, output), "--by-person")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "tells no persons: prepare it again with by_person" in done.stderr
 
 
 def test_split_and_subset_report_errors_in_one_line(prepared, tmp_path):

@@ -306,6 +306,11 @@ def inputs(tmp_path_factory, images):
     write_json(folder / "subset.json", subset | own)
     write_json(folder / "foreign.json", subset | {"indices": [5, 2000], "labels": [0, 1]})
     write_json(folder / "other.json", subset | own | {"seed": 1})
+    rows = {"six": [0, 1], "nine": [20, 21]}
+    split = {"classes": ["six", "nine"], "population": [9, 9], "images": "0f"}
+    write_json(
+        folder / "split.json", split | dict.fromkeys(["pool", "calibration", "control"], rows)
+    )
     return folder
 
 
@@ -316,6 +321,7 @@ def flags(inputs, output, **changes):
     named = {
         "images": inputs / "images.npz",
         "subset": inputs / "subset.json",
+        "split": inputs / "split.json",
         "run": json.dumps(RUN | changes.pop("run", {})),
         "width": 0.25,
         "threads": 1,
@@ -405,7 +411,7 @@ def test_outputs_of_the_script(whole):
     assert (meta["images"], meta["precision"]) == (16, "fp32")
     log = (whole / "train.csv").read_text().splitlines()
     keys = "study,ratio,architecture,seed"
-    assert log[0] == f"{keys},images,loss,learning_rate,images_per_second"
+    assert log[0] == f"{keys},images,loss,heldout_loss,learning_rate,images_per_second"
     assert [row.split(",")[4] for row in log[1:]] == [str(n) for n in (112, 208, 304, 400)]
 
 

@@ -168,6 +168,10 @@ def write_digits(tmp_path):
     labels = digits.attributes[:, 9].astype(int).tolist()
     subset = {"ratio": "90-10", "seed": 0, "indices": list(range(64)), "labels": labels[:64]}
     write_json(tmp_path / "subset.json", subset | {"classes": ["other", "nine"]})
+    rows = {"other": [100, 101], "nine": [109, 119]}
+    split = {"classes": ["other", "nine"], "population": [9, 9], "images": "0f"}
+    split |= dict.fromkeys(["pool", "calibration", "control"], rows)
+    write_json(tmp_path / "split.json", split)
 
 
 def test_scripts_train_and_sample_it_on_digits(tmp_path):
@@ -179,6 +183,7 @@ def test_scripts_train_and_sample_it_on_digits(tmp_path):
         tmp_path,
         images="images.npz",
         subset="subset.json",
+        split="split.json",
         run=json.dumps(run),
         width=0.5,
         budget=128,

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from coverage_study import coverage_of_run, coverage_of_trend, coverage_over_seeds
+from coverage_study import (
+    coverage_of_control,
+    coverage_of_design,
+    coverage_of_run,
+    coverage_of_trend,
+    coverage_over_seeds,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
@@ -16,6 +22,7 @@ from scipy.special import expit, logit
 
 from depthbias.data.subsets import Subset
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import (
     combined,
     draw_shares,
@@ -24,12 +31,14 @@ from depthbias.estimates.intervals import (
     wilson,
 )
 from depthbias.estimates.runs import Run
-from depthbias.estimates.tidy import KEYS, read_rows
+from depthbias.estimates.tidy import KEYS, read_rows, write_rows
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument, corrected_prevalence, log_odds, solve_shares
+from depthbias.measures.classified import Acceptance, Classified
+from depthbias.measures.manifolds import Manifold, write_manifold
 from depthbias.measures.real_mixes import control_rows, draw_mix, mix_counts
-from depthbias.measures.samples import Classified, noise_of
+from depthbias.measures.samples import noise_of
 from depthbias.measures.transitions import equal_margins, transition_counts
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_json, write_npz
@@ -102,15 +111,33 @@ def random_rates(rng, k, right=0.9):
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10**6), st.integers(2, 6))
-def test_the_solution_is_exact_inside_and_the_nearest_point_outside(seed, k):
+def test_the_solution_is_exact_inside_and_the_most_likely_point_outside(seed, k):
     rng = np.random.default_rng(seed)
     rates, inside = random_rates(rng, k), rng.dirichlet(np.ones(k))
     assert solve_shares(rates @ inside, rates) == pytest.approx(inside, abs=1e-10)
     shares = rng.dirichlet(np.full(k, 0.2))
-    found, free = solve_shares(shares, rates), np.linalg.solve(rates, shares)
+    found = solve_shares(shares, rates)
     assert found.min() >= 0 and found.sum() == pytest.approx(1)
-    # Optimality on the simplex: no vertex lies in the direction of the free solution.
-    assert ((np.eye(k) - found) @ (free - found)).max() < 1e-9
+    # Karush-Kuhn-Tucker: the gradient of the likelihood is 1 where p > 0 and at most 1 elsewhere.
+    gradient = rates.T @ (shares / (rates @ found))
+    assert gradient.max() < 1 + 1e-3 and gradient[found > 1e-3] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_class_that_explains_nothing_has_the_share_of_the_likelihood():
+    """Three classes, all images classified as the second: the nearest point would be (0, 1, 0)."""
+    rates = np.array([[0.9, 0.05, 0.05], [0.05, 0.9, 0.55], [0.05, 0.05, 0.4]])
+    shares = np.array([0.02, 0.9, 0.08])
+    best = optimize.minimize(
+        lambda p: -shares @ np.log(rates @ p),
+        np.full(3, 1 / 3),
+        bounds=[(0, 1)] * 3,
+        constraints={"type": "eq", "fun": lambda p: p.sum() - 1},
+        tol=1e-14,
+    ).x
+    assert np.linalg.solve(rates, shares).min() < 0
+    assert solve_shares(shares, rates) == pytest.approx(best, abs=1e-5)
+    drawn = solve_shares(np.tile(shares, (4, 1)), np.tile(rates, (4, 1, 1)))
+    assert drawn == pytest.approx(np.tile(best, (4, 1)), abs=1e-5)
 
 
 def test_three_classes_agree_with_maximum_likelihood():
@@ -127,8 +154,7 @@ def test_three_classes_agree_with_maximum_likelihood():
             loss, np.full(3, 1 / 3), bounds=[(0, 1)] * 3, constraints=sums, tol=1e-12
         ).x
         found = solve_shares(counts / counts.sum(), rates)
-        inside = np.linalg.solve(rates, counts).min() > 0
-        assert found == pytest.approx(best, abs=1e-5 if inside else 2e-3)
+        assert found == pytest.approx(best, abs=1e-5)
 
 
 def test_one_path_for_two_and_more_classes():
@@ -256,6 +282,20 @@ def test_coverage_of_the_trend():
     """As above; the cluster-robust interval as statsmodels makes it covers 84 %."""
     found = coverage_of_trend((2, 3, 4), 3, 0.3, False, 300)
     assert found["shipped"] > 0.91 > found["cluster-robust"]
+
+
+@pytest.mark.parametrize(("correlation", "spread"), [(0, 0.1), (0.9, 0.02), (0.9, 0.3)])
+def test_coverage_where_models_start_from_the_same_noise(correlation, spread):
+    """Nominal 95 %, within 3 standard errors of 400 replicates (1.1 %)."""
+    found = coverage_of_design(5, (0.1, 0.4), 500, spread, correlation, 400)
+    assert min(found.values()) > 0.917, found
+    assert max(found.values()) < 1, found
+
+
+def test_coverage_of_the_control():
+    """At least 95 % within 3 standard errors: few errors on few images make wide intervals."""
+    assert coverage_of_control((9, 1), 0.01, 500, 500, 300) > 0.912
+    assert coverage_of_control((6, 4), 0.03, 500, 500, 300) > 0.912
 
 
 # Amplification
@@ -404,14 +444,23 @@ def made_up_study(
                             trained,
                             labels,
                             decided,
+                            rng.random(n) < np.array([0.8, 0.7, 0.6])[labels],
                             noise_of([7], n),
                         )
                     )
     return runs, Instrument(classes, confusion, 300)
 
 
-def table_of(runs, instrument):
-    frame = pd.DataFrame(bias_rows(runs, instrument))
+def acceptance_of(instrument, rate=0.95, images=60):
+    """A manifold that accepts as many real images of every class."""
+    classes = len(instrument.classes)
+    rates, images = np.full(classes, rate), np.full(classes, images)
+    return Acceptance(instrument.classes, rates, images, instrument.draws)
+
+
+def table_of(runs, instrument, acceptance=None, effective=None):
+    acceptance = acceptance or acceptance_of(instrument)
+    frame = pd.DataFrame(bias_rows(runs, instrument, acceptance, effective or {}))
     return frame.set_index(
         ["ratio", "architecture", "seed", "sampler", "metric", "class"]
     ).sort_index()
@@ -469,7 +518,7 @@ def permuted(runs, instrument, order, rng):
     images = rng.permutation(len(runs[0].labels))
     for run in (runs[i] for i in rng.permutation(len(runs))):
         new = dict(vars(run), trained=run.trained[order], labels=place[run.labels][images])
-        new |= {"decided": run.decided[images], "noise": run.noise[images]}
+        new |= {name: getattr(run, name)[images] for name in ("decided", "accepted", "noise")}
         shuffled.append(Classified(**new))
     classes = [instrument.classes[k] for k in order]
     confusion = instrument.confusion[np.ix_(order, order)]
@@ -547,6 +596,28 @@ def test_shares_of_a_run_without_a_decided_image():
     assert (table.xs("undecidable_share", level="metric")["value"] == 1).all()
 
 
+def test_arms_of_a_study():
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument)
+    row = table.loc["84-16", "depth2", "0", "ddim-4"]
+    run = next(r for r in runs if r.run == Run("s", "84-16", "depth2", "0", "ddim-4"))
+    sure = run.decided & run.accepted
+    assert row.loc["failed_share", ""]["value"] == pytest.approx((~sure).mean())
+    least = (sure & (run.labels == 1)).mean()
+    assert row.loc["share_least", "nine"]["value"] == pytest.approx(least)
+    assert row.loc["share_most", "nine"]["value"] == pytest.approx(least + (~sure).mean())
+    shift = logit(least) - logit(run.trained[1])
+    assert row.loc["log_odds_shift_least", "nine"]["value"] == pytest.approx(shift)
+    assert (table["lower"].isna() | (table["lower"] <= table["value"])).all()
+    # fewer nines than sixes are accepted
+    row = table.loc["84-16", "depth3", "all", "ddim-4"]
+    shares = [row.loc[metric, "nine"]["value"] for metric in ("share_manifold", "share_corrected")]
+    assert shares[0] < shares[1]
+    for arm in ARMS:
+        kappa_row = table.loc["all", "depth4", "all", "ddim-4", in_arm("kappa", arm), "nine"]
+        assert kappa_row["lower"] < kappa_row["value"] < kappa_row["upper"]
+
+
 def test_the_control_returns_the_true_ratio():
     """Over 40 mixes; the classifier errs as often as it was measured to."""
     rng = np.random.default_rng(3)
@@ -577,8 +648,13 @@ def study(tmp_path_factory):
     classes = ["six", "nine"]
     write_json(folder / "meta.json", {"classes": classes, "confusion": [[99, 1], [1, 99]]})
     labels = np.repeat([0, 1], 100)
+    depths = {"depth2": 2, "depth3": 2.5}
+    keys = {"study": "s", "ratio": "90-10", "seed": "0", "metric": "effective_depth"}
+    rows = [keys | {"architecture": name, "value": depth} for name, depth in depths.items()]
+    write_rows(folder / "denoising.csv", rows)
     control = {"probabilities": np.eye(2, dtype=np.float32)[labels], "labels": labels}
     write_npz(folder / "control.npz", control)
+    runs = []
     for ratio, share in (("90-10", 0.9), ("60-40", 0.6)):
         for seed in (0, 1):
             own = [0] * round(100 * share) + [1] * round(100 * (1 - share))
@@ -602,14 +678,26 @@ def study(tmp_path_factory):
                     "run": json.dumps(run | {"sampler": "ddim-4"}),
                 }
                 write_npz(folder / f"classes-{ratio}-{architecture}-{seed}.npz", archive)
+                runs.append(Run(**run, sampler="ddim-4"))
+    write_manifold(folder / "manifold.npz", made_up_manifold(runs, rng))
     return folder
 
 
-def measured(study, output, subsets=None, classes=None, name="s"):
+def made_up_manifold(runs, rng, acceptance=(0.9, 1.0), noises=60):
+    """Four images in five of every run are accepted."""
+    accepted = rng.random((len(runs), noises)) < 0.8
+    rates, images = np.array(acceptance), np.full(2, 50)
+    noise = noise_of([0], noises)
+    return Manifold(tuple(runs), noise, accepted, rates, images, 5, "pixels", ("six", "nine"))
+
+
+def measured(study, output, subsets=None, classes=None, name="s", manifold=None):
     return script(
         *("measure_bias", "--meta", study / "meta.json", "--control", study / "control.npz"),
         *("--subsets", *(subsets or sorted(study.glob("subset-*")))),
         *("--classes", *(classes or sorted(study.glob("classes-*")))),
+        *("--manifold", manifold or study / "manifold.npz"),
+        *("--denoising", study / "denoising.csv"),
         *("--study", name, "--decidable", 0.9, "--bootstrap", 200, "--output", output),
     )
 
@@ -631,18 +719,52 @@ def test_measure_and_summarize(study, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     table = read_rows(tmp_path / "summary.csv")
+    of_arms = {"log_odds_shift", "kappa", "kappa_intercept", "kappa_per_depth"}
+    of_arms |= {"log_odds_shift_per_depth", "kappa_intercept_per_depth"}
     assert set(table["metric"]) == {
-        *("share_train", "share_raw", "share_corrected", "share_decided", "undecidable_share"),
-        *("log_odds_shift", "recall", "kappa", "log_odds_shift_per_depth", "share_control"),
-        *("transition", "transition_p", "log_odds_shift_decided", "kappa_decided"),
-        *("kappa_intercept", "kappa_intercept_decided", "log_odds_shift_per_depth_decided"),
-        *("kappa_per_depth", "kappa_per_depth_decided"),
-        *("kappa_intercept_per_depth", "kappa_intercept_per_depth_decided"),
+        *("share_train", "share_raw", "share_control", "recall", "transition", "transition_p"),
+        *("undecidable_share", "failed_share"),
+        *(arm.share for arm in ARMS.values()),
+        *(in_arm(metric, arm) for metric in of_arms for arm in ARMS),
+        *(in_arm(f"{name}_per_effective_depth", arm) for name in SLOPES for arm in ARMS),
     }
     assert table["class"].unique()[:2].tolist() == ["six", "nine"]  # not alphabetical
     other = read_rows(tmp_path / "other.csv").set_index(KEYS).reindex(table.set_index(KEYS).index)
     assert np.allclose(table[NUMBERS], other[NUMBERS], atol=1e-9, equal_nan=True)
     assert (table.groupby(KEYS, dropna=False).size() == 1).all()
+
+
+SLOPES = ("log_odds_shift", "kappa", "kappa_intercept")
+
+
+def test_trends_on_effective_depth_are_those_on_depth_where_all_stages_are_used():
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument, effective={f"depth{d}": float(d) for d in (2, 3, 4)})
+    metrics = table.index.get_level_values("metric")
+    for name in SLOPES:
+        nominal = table[metrics == f"{name}_per_depth"]
+        effective = table[metrics == f"{name}_per_effective_depth"]
+        assert len(nominal) == len(effective) > 0
+        assert np.allclose(nominal[NUMBERS], effective[NUMBERS], rtol=1e-9)
+
+
+def test_trends_are_steeper_on_effective_depths_that_lie_nearer():
+    """Depths 2, 3, 4 that work as 2, 2.5, 3: every slope and limit is twice as large."""
+    runs, instrument = made_up_study(["six", "nine"])
+    table = table_of(runs, instrument, effective={"depth2": 2, "depth3": 2.5, "depth4": 3})
+    metrics = table.index.get_level_values("metric")
+    for name in SLOPES:
+        ends = ["value", "lower", "upper"]
+        nominal = table.loc[metrics == f"{name}_per_depth", ends].to_numpy()
+        effective = table.loc[metrics == f"{name}_per_effective_depth", ends].to_numpy()
+        assert np.allclose(2 * nominal, effective, rtol=1e-6)
+
+
+@pytest.mark.parametrize("effective", [{}, {"depth2": 2, "depth3": 2, "depth4": 2}])
+def test_equal_or_unknown_effective_depths_have_no_trend(effective):
+    runs, instrument = made_up_study(["six", "nine"])
+    metrics = table_of(runs, instrument, effective=effective).index.get_level_values("metric")
+    assert not metrics.str.contains("effective").any() and metrics.str.contains("per_depth").any()
 
 
 def test_measuring_imports_no_torch():
@@ -659,7 +781,7 @@ def one_error(done, *words):
 
 
 def test_bad_input_of_measure_bias(study, tmp_path):
-    output = tmp_path / "bias.csv"
+    output, rng = tmp_path / "bias.csv", np.random.default_rng(1)
     output.write_text("what was there")
     runs = sorted(study.glob("classes-*"))
     one_error(measured(study, output, classes=[runs[0], runs[0]]), "classes-60-40-depth2-0", "once")
@@ -669,6 +791,16 @@ def test_bad_input_of_measure_bias(study, tmp_path):
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(runs[0].read_bytes()[:300])
     one_error(measured(study, output, classes=[damaged]), "damaged.npz")
+    other = tmp_path / "manifold.npz"
+    write_manifold(other, made_up_manifold([Run("s", "90-10", "depth9", "0")], rng))
+    one_error(measured(study, output, manifold=other), "manifold.npz", "depth9")
+    run = Run("s", "90-10", "depth2", "0", "ddim-4")
+    write_manifold(other, made_up_manifold([run], rng))
+    one_error(measured(study, output, manifold=other), "no run 60-40, depth2, seed 0, ddim-4")
+    write_manifold(other, made_up_manifold([run], rng, noises=50))
+    one_error(measured(study, output, manifold=other), "classes-60-40", "not from the noise of")
+    write_manifold(other, made_up_manifold([run], rng, acceptance=(0.9, 0.0)))
+    one_error(measured(study, output, manifold=other), "of class nine", "quality.manifold_k")
     assert output.read_text() == "what was there"
 
 

@@ -165,7 +165,8 @@ def test_weights_are_compared_by_squares():
     assert weight_nmse(0 * gaussian, gaussian) == pytest.approx(1)
 
 
-def test_alignment_is_that_of_left_singular_vectors():
+def test_alignment_is_that_of_the_leading_left_singular_vectors():
+    """A turn within the two leading directions moves the first one alone, not their plane."""
     gaussian = GaussianDenoiser.fit(draw_images(30))
     right, _ = torch.linalg.qr(draw(12, 12, seed=5))
     left = gaussian.vectors.clone()
@@ -173,11 +174,21 @@ def test_alignment_is_that_of_left_singular_vectors():
     left[:, 0] = math.cos(turn) * gaussian.vectors[:, 0] + math.sin(turn) * gaussian.vectors[:, 1]
     left[:, 1] = math.cos(turn) * gaussian.vectors[:, 1] - math.sin(turn) * gaussian.vectors[:, 0]
     weight = left @ torch.diag(torch.arange(12.0, 0, -1).double()) @ right.T
-    c, s = math.cos(turn), math.sin(turn)
-    expected = torch.eye(4).double()
-    expected[:2, :2] = torch.tensor([[c, s], [s, c]], dtype=torch.float64)
+    expected = torch.tensor([math.cos(turn), 1, 1, 1], dtype=torch.float64)
     torch.testing.assert_close(alignment(weight, gaussian, 4), expected, rtol=0, atol=1e-12)
-    assert alignment(weight, GaussianDenoiser.fit(draw_images(3)), 4).shape == (2, 2)
+    assert alignment(weight, GaussianDenoiser.fit(draw_images(3)), 4).shape == (2,)
+
+
+def test_alignment_is_that_of_scipys_principal_angles():
+    from scipy.linalg import subspace_angles, svd
+
+    gaussian = GaussianDenoiser.fit(draw_images(30))
+    weight = draw(12, 12, seed=7).double()
+    left = svd(weight.numpy())[0]
+    found = alignment(weight, gaussian, 5)
+    for k in range(1, 6):
+        angles = subspace_angles(left[:, :k], gaussian.vectors[:, :k].numpy())
+        assert float(found[k - 1]) == pytest.approx(np.sqrt(np.mean(np.cos(angles) ** 2)))
 
 
 # All together

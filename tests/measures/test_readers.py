@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.runs import Run
+from depthbias.measures.denoising_errors import read_denoising_errors
 from depthbias.measures.embedding_files import read_embedded, read_real
+from depthbias.measures.manifolds import read_manifold, write_manifold
 from depthbias.measures.samples import join, noise_of, read_classes, read_generated, read_samples
 from depthbias.measures.structure_rows import read_structures
 from depthbias.report.trajectory_figures import read_trajectories
@@ -45,6 +47,29 @@ ARCHIVES = {
         },
     ),
 }
+ARCHIVES["manifold"] = (
+    lambda path: read_manifold(path, "s"),
+    {
+        "runs": np.array([json.dumps(RUN), json.dumps(RUN | {"seed": "1"})]),
+        "noise": noise_of([7], 3),
+        "accepted": np.eye(2, 3, dtype=bool),
+        "acceptance": np.array([0.9, 1.0]),
+        "heldout": np.array([27, 28]),
+        "k": np.array(5),
+        "embedding": np.array("pixels"),
+        "classes": CLASSES,
+    },
+)
+NUMBERS = {"noise_seed": np.array(0), "level_weights": np.ones(2)}
+ERRORS = {"sigmas": np.array([1.0, 2.0]), "classes": CLASSES, "proportions": np.full(2, 0.5)}
+ERRORS |= {"cut_errors": np.ones((1, 2, 3)), "constant_errors": np.ones(3), **NUMBERS}
+for part, count in (("heldout", 3), ("training", 4)):
+    ERRORS |= {f"{part}_{name}": np.ones((2, count)) for name in ("errors", "residuals")}
+    ERRORS |= {f"{part}_rows": np.arange(count), f"{part}_labels": np.arange(count) % 2}
+ARCHIVES["denoising"] = (
+    lambda path: read_denoising_errors(path, "s"),
+    {"run": json.dumps(RUN), **ERRORS},
+)
 TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise": noise_of([7], 3)}
 TRAJECTORIES |= {"sigmas": np.array([2.0, 1.0])}
 TRAJECTORIES |= {
@@ -163,3 +188,17 @@ def test_samples_and_classes_belong_together(tmp_path):
         write_npz(classes, ARCHIVES["classes"][1] | other)
         refused(lambda path: join(read_samples(samples), read_classes(path)), classes)
     assert isinstance(model.path, Path)
+
+
+def test_a_manifold_is_written_as_it_is_read(tmp_path):
+    write_npz(tmp_path / "a.npz", ARCHIVES["manifold"][1])
+    found = read_manifold(tmp_path / "a.npz", "s")
+    write_manifold(tmp_path / "b.npz", found)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert found.of(Run(**RUN)).tolist() == [True, False, False]
+    assert (found.k, found.embedding, found.classes) == (5, "pixels", ("six", "nine"))
+    with pytest.raises(UserError, match=r"no run 90-10, depth2, seed 9, ddim-4: measure"):
+        found.of(Run(**RUN | {"seed": "9"}))
+    path = tmp_path / "a.npz"
+    write_npz(path, ARCHIVES["manifold"][1] | {"runs": np.array([json.dumps(RUN)] * 2)})
+    assert "damaged" in refused(lambda path: read_manifold(path, "s"), path)

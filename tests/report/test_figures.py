@@ -350,14 +350,18 @@ def test_losses_draw_every_seed_and_the_mean():
                 "seed": seed,
                 "images": images,
                 "loss": loss,
+                "heldout_loss": 2 * loss,
             }
         )
         for architecture in ("depth2", "depth3-const")
         for seed, loss in (("seed0", 0.1), ("seed1", 0.3))
     )
     figure = plot_losses(logs, "made-up")
-    (axes,) = panels(figure)
+    axes, below = panels(figure)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert "held-out" in below.get_ylabel() and "training" in axes.get_ylabel()
+    held_out = [line for line in below.lines if line.get_linewidth() > 1]
+    assert all(np.allclose(line.get_ydata(), 0.4) for line in held_out) and len(held_out) == 2
     thick = [line for line in axes.lines if line.get_linewidth() > 1]
     assert len(thick) == 2 and len(axes.lines) == 6
     assert all(np.allclose(line.get_ydata(), 0.2) for line in thick)
@@ -494,6 +498,17 @@ def test_trend_sampler_control_and_transitions_are_tabulated(summary):
         },
         keys
         | {
+            "metric": "log_odds_shift_per_depth_least",
+            "architecture": "published",
+            "seed": "all",
+            "class": "six",
+            "value": -0.2,
+            "lower": -0.3,
+            "upper": 0.4,
+            "n": 9,
+        },
+        keys
+        | {
             "metric": "log_odds_sampler_difference",
             "architecture": "depth3",
             "seed": "all",
@@ -511,7 +526,8 @@ def test_trend_sampler_control_and_transitions_are_tabulated(summary):
         rows.append(run | {"metric": "transition_p", "class": "", "value": p})
     found = {s.heading: s for s in sections(pd.concat([summary, tidy(rows)]))}
     assert found["Log-odds shift a stage of depth"].rows == [
-        ["six, trained on 90-10, DDIM, 25 steps", "0.110 [0.050, 0.170]"]
+        ["six, trained on 90-10, DDIM, 25 steps, all images", "0.110 [0.050, 0.170]"],
+        ["six, trained on 90-10, DDIM, 25 steps, failures counted away", "-0.200 [-0.300, 0.400]"],
     ]
     assert found["Sampler control"].rows[0][1] == "-0.50 [-0.75, 0.25]"
     moved = found["Same-noise transitions: trained on 90-10, DDIM, 25 steps"]
@@ -631,7 +647,8 @@ def training_log(folder, architecture="depth2", study="s"):
     """The log of a training as the trainer writes it."""
     path = folder / f"{study}-{architecture}.csv"
     run = {"study": study, "ratio": "90-10", "architecture": architecture, "seed": "0"}
-    write_log(path, run, [{"images": 100, "loss": 1.0}, {"images": 200, "loss": 0.5}])
+    rows = [{"images": 100, "loss": 1.0}, {"images": 200, "loss": 0.5}]
+    write_log(path, run, [row | {"heldout_loss": 2.0} for row in rows])
     return path
 
 

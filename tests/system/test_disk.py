@@ -83,6 +83,10 @@ def inputs(tmp_path_factory):
     subset = {"ratio": "90-10", "seed": 0, "classes": ["six", "nine"]}
     subset |= {"indices": list(range(20)), "labels": [0] * 18 + [1] * 2}
     write_json(folder / "subset.json", subset)
+    rows = {"six": [0, 1], "nine": [18]}
+    split = {"classes": ["six", "nine"], "population": [9, 9], "images": "0f"}
+    split |= dict.fromkeys(["pool", "calibration", "control"], rows)
+    write_json(folder / "split.json", split)
     code, text = train(folder, folder)
     assert code == 0, text
     code, text = sample(folder, folder)
@@ -98,6 +102,7 @@ def train(inputs, output):
         "train",
         images=inputs / "images.npz",
         subset=inputs / "subset.json",
+        split=inputs / "split.json",
         run=RUN,
         width=0.25,
         model=output / "model.safetensors",

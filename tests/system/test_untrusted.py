@@ -54,7 +54,7 @@ def celeba_zip(folder, name, content, mode=0o100644):
 
 
 def prepare_celeba(folder):
-    return list(celeba.load_celeba([folder], 8, 3, 1).blocks)
+    return list(celeba.load_celeba([folder], 8, 3, 1, False).blocks)
 
 
 def photo(side=8):

@@ -33,12 +33,19 @@ AFTER_BIAS = [
     "write_metrics",
     "write_proportions",
     "write_neighbor_table",
-    *(f"plot_{name}" for name in ("proportions", "kappa", "diversity", "neighbors")),
+    "write_quality",
+    *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
 ]
 AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
-    *("measure_bias", "measure_diversity", "measure_neighbors", "measure_reproducibility"),
+    *(
+        "measure_quality",
+        "measure_bias",
+        "measure_diversity",
+        "measure_neighbors",
+        "measure_reproducibility",
+    ),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
     "write_usage",
     *AFTER_BIAS,

@@ -17,6 +17,7 @@ from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, rules, snakemake
 
 from depthbias.config.reading import load
 from depthbias.estimates.tidy import read_rows
+from depthbias.measures.manifolds import read_manifold
 
 RESULTS = "results/tiny"
 
@@ -48,10 +49,18 @@ def test_tiny_study_makes_every_artefact(tiny):
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
-    for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
+    for name in [
+        *names,
+        "quality",
+        "diversity",
+        "neighbors",
+        "nearest-pairs-90-10",
+        "nearest-pairs-60-40",
+    ]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
-    assert "depth3" in (tiny / RESULTS / "tables/proportions.md").read_text()
+    for name in ("proportions", "quality"):
+        assert "depth3" in (tiny / RESULTS / f"tables/{name}.md").read_text()
     records = pd.read_csv(tiny / RESULTS / "tables/usage.csv")
     assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
@@ -82,6 +91,33 @@ def test_tiny_summary_holds_runs_aggregates_and_control(tiny):
     for row in control.itertuples():
         share = truth[(row.ratio, row[control.columns.get_loc("class") + 1])]
         assert row.lower <= share <= row.upper
+
+
+def test_the_manifold_of_the_tiny_study_is_its_precision(tiny):
+    summary = read_rows(tiny / RESULTS / "summary.csv")
+    manifold = read_manifold(tiny / RESULTS / "manifold.npz", "tiny")
+    assert len(manifold.runs) == 8 and manifold.accepted.shape == (8, 40)
+    whole = summary[(summary.metric == "precision:pixels") & (summary["class"] == "")]
+    rows = whole[whole.k == manifold.k].set_index(["ratio", "architecture", "seed", "sampler"])
+    for run in manifold.runs:
+        assert rows.loc[run.key, "value"] == pytest.approx(manifold.of(run).mean())
+    real = summary[(summary.metric == "precision:pixels") & (summary.architecture == "real")]
+    for name, rate in zip(manifold.classes, manifold.acceptance, strict=True):
+        own = real[(real["class"] == name) & (real.k == manifold.k) & (real.ratio == "90-10")]
+        assert own.value.tolist() == pytest.approx([rate])
+    failed = summary[summary.metric == "failed_share"].set_index(
+        ["ratio", "architecture", "seed", "sampler"]
+    )
+    assert all(
+        failed.loc[r.key, "value"] >= 1 - manifold.of(r).mean() - 1e-9 for r in manifold.runs
+    )
+
+
+def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):
+    folder = copied(tiny, tmp_path, lambda study: study.update(quality={"k": [4, 5]}))
+    jobs = planned(folder)
+    assert jobs["measure_quality"] == jobs["measure_bias"] == 1  # all runs in one job
+    assert not {"train", "sample", "classify", "embed", "measure_neighbors"} & set(jobs)
 
 
 def test_a_finished_study_is_not_run_again_even_when_touched(tiny, tmp_path):
@@ -232,7 +268,13 @@ def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny
 
 
 HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier", "snapshot"}
-HEAVY |= {"measure_structure", "measure_neighbors", "write_architectures", "export"}
+HEAVY |= {
+    "measure_structure",
+    "measure_neighbors",
+    "measure_quality",
+    "write_architectures",
+    "export",
+}
 LIGHT = sorted({path.stem for path in (ROOT / "scripts").glob("*.py")} - HEAVY)
 
 

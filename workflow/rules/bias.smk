@@ -1,5 +1,6 @@
-# Input: samples, held-out real images. Output: results/<study>/: the classifier with its confusion matrix, the classes of
-# every sample, and bias.csv: class proportions, amplification, transitions, controls.
+# Input: samples, held-out real images, which samples lie on their manifold, effective depths. Output: results/<study>/:
+# the classifier with its confusion matrix, the classes of every sample, and bias.csv: class proportions, amplification,
+# transitions, controls.
 
 
 use rule on_gpu as train_classifier with:
@@ -31,6 +32,8 @@ use rule script as measure_bias with:
         control=CONTROL,
         subsets=lambda w: of_study(SUBSET, w),
         classes=lambda w: of_study(CLASSES, w),
+        manifold=MANIFOLD,
+        denoising=DENOISING,
     output:
         BIAS,
     params:

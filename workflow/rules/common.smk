@@ -89,13 +89,19 @@ NEIGHBORS_ABOUT = "results/{study}/neighbors.json"
 NEAREST_PAIRS = "results/{study}/nearest-pairs.csv"
 PARAMETERS = "results/{study}/parameters.csv"
 REPRODUCIBILITY = "results/{study}/reproducibility.csv"
+QUALITY = "results/{study}/quality.csv"
+QUALITY_ABOUT = "results/{study}/quality.json"
+MANIFOLD = "results/{study}/manifold.npz"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
+DENOISING_RUN = f"{RUN}/denoising-errors.npz"
 STRUCTURE = "results/{study}/structure.csv"
+DENOISING = "results/{study}/denoising.csv"
 SUMMARY = "results/{study}/summary.csv"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
+MATCHED = "results/sweeps/{sweep}-matched"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
 
@@ -175,6 +181,12 @@ def of_study(path, wildcards, **narrowed):
     return expand(path, study=wildcards.study, **used)
 
 
+def of_sweep(path, wildcards):
+    """The files of a path template for the main sampler and all studies of a sweep."""
+    found = [SimpleNamespace(study=point) for point in PARAMS.points(wildcards.sweep)]
+    return [name for w in found for name in of_study(path, w, sampler=main_sampler(w))]
+
+
 def main_sampler(wildcards):
     return study_of(wildcards).sampling.samplers[0]
 
@@ -210,9 +222,13 @@ def figure(name, caption, category, **labels):
 
 
 def table(name, title):
+    """The three files of a table of a study."""
+    return pages(f"{TABLES}/{name}", name, study="{study}", table=title)
+
+
+def pages(path, caption, **labels):
     """The three files of a table; the page goes into the report."""
-    path, caption = f"{TABLES}/{name}", f"../report/table_{name}.rst"
-    labels = {"study": "{study}", "table": title}
+    caption = f"../report/table_{caption}.rst"
     html = report(f"{path}.html", caption=caption, category="Tables", labels=labels)
     return {
         "output_csv": f"{path}.csv",
@@ -235,7 +251,8 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "diversity", "neighbors"]
+    names = ["proportions", "kappa", "losses", "real", "quality"]
+    names += ["diversity", "neighbors", "depth-use", "convergence"]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
@@ -245,7 +262,7 @@ def study_figures(study):
         *expand(
             f"{TABLES}/{{name}}.html",
             study=study,
-            name=["proportions", "architectures", "neighbors", "usage"],
+            name=["proportions", "quality", "architectures", "neighbors", "usage"],
         ),
     ]
 
@@ -254,6 +271,9 @@ def sweep_figures(study):
     """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
     sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]
     made = expand(f"{SWEEP_FIGURE}.png", sweep=sweeps)
+    if len(STUDIES[study].architectures) > 1:
+        times = [name for name in sweeps if SWEEPS[name].vary == "snapshots"]
+        made += expand(f"{MATCHED}.html", sweep=times)
     sizes = [name for name in sweeps if SWEEPS[name].vary == "subset_size"]
     return made + expand(
         f"{FIGURES}/{{kind}}-{{ratio}}.png",

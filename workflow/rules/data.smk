@@ -29,6 +29,7 @@ use rule light as split with:
             lambda w: flags(
                 classes={k: v.model_dump() for k, v in study_of(w).classes.items()},
                 heldout=study_of(w).data.heldout,
+                by_person=study_of(w).data.by_person,
                 seed=study_of(w).data.seed,
             ),
         ),

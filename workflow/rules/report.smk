@@ -16,6 +16,13 @@ SUMMARY_FIGURES = {
         "nearest training images against depth",
         [NEIGHBORS_ABOUT],
     ),
+    "quality": (
+        "Samples",
+        "likeness to held-out images against depth",
+        [QUALITY_ABOUT],
+    ),
+    "depth-use": ("Training", "what each stage is worth", []),
+    "convergence": ("Training", "held-out and training loss by noise level", []),
     "linearity": ("Gaussian structure", "linearity against noise level", []),
     "structure": ("Gaussian structure", "linearity against depth", []),
     "score-errors": (
@@ -77,7 +84,7 @@ use rule light as plot_losses with:
     input:
         logs=lambda w: of_study(TRAIN_LOG, w),
     output:
-        **figure("losses", "losses", "Training", figure="training loss"),
+        **figure("losses", "losses", "Training", figure="training and held-out loss"),
     params:
         **calls("plot_losses", of_wildcards),
 
@@ -171,6 +178,16 @@ use rule light as write_neighbor_table with:
         **table("neighbors", "neighbours, diversity (Table 3)"),
     params:
         **calls("write_neighbor_table"),
+
+
+use rule light as write_quality with:
+    input:
+        summary=SUMMARY,
+        about=QUALITY_ABOUT,
+    output:
+        **table("quality", "precision, recall, density, coverage, KID"),
+    params:
+        **calls("write_quality"),
 
 
 use rule light as write_architectures with:

@@ -3,7 +3,16 @@
 
 use rule light as summarize with:
     input:
-        parts=[BIAS, DIVERSITY, NEIGHBORS, REPRODUCIBILITY, STRUCTURE, PARAMETERS],
+        parts=[
+            BIAS,
+            DIVERSITY,
+            NEIGHBORS,
+            REPRODUCIBILITY,
+            QUALITY,
+            STRUCTURE,
+            DENOISING,
+            PARAMETERS,
+        ],
     output:
         report(
             SUMMARY,

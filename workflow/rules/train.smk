@@ -1,4 +1,4 @@
-# Input: data/<study>/ images and subset. Output: results/<study>/<ratio>/<architecture>/seed<k>/: EMA weights (safetensors),
+# Input: data/<study>/ images, subset and what is held out. Output: results/<study>/<ratio>/<architecture>/seed<k>/: EMA weights (safetensors),
 # their description (JSON), the training log (CSV) and what it took (JSON).
 
 
@@ -6,6 +6,7 @@ use rule on_gpu as train with:
     input:
         images=of_base(IMAGES),
         subset=SUBSET,
+        split=of_base(SPLIT),
     output:
         model=MODEL,
         meta=MODEL_META,

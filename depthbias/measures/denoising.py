@@ -1,0 +1,146 @@
+"""Measure the errors of one denoiser on held-out and training images, and whether it diverged."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthbias.data.pixels import to_float
+from depthbias.data.splits import Split
+from depthbias.data.subsets import Subset, check_classes
+from depthbias.diffusion.denoiser import Denoiser
+from depthbias.diffusion.noise import initial_noise
+from depthbias.estimates.intervals import stream
+from depthbias.measures.linearity import in_batches
+from depthbias.system.errors import UserError
+from depthbias.system.files import map_npz
+
+
+class Chosen(NamedTuple):
+    """Images to measure on: float [N, C, H, W] on the device, their rows and labels int [N]."""
+
+    images: Tensor
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def choose(
+    path: Path, rows: np.ndarray, labels: np.ndarray, count: int, device: torch.device, *key: str
+) -> Chosen:
+    """Up to `count` of some rows of a data set, of all classes alike as far as they go.
+
+    path: the prepared images; `key` names the draw.
+    """
+    order = stream("denoising", *key).permutation(len(rows))
+    place = np.empty(len(rows), dtype=np.int64)  # among those of its class
+    for name in np.unique(labels):
+        own = order[labels[order] == name]
+        place[own] = np.arange(len(own))
+    kept = np.sort(np.argsort(place, kind="stable")[:count])
+    images = map_npz(path, "images")
+    if rows.max() >= len(images):
+        raise UserError(f"{path}: has {len(images)} images, fewer than its split says: prepare it")
+    pixels = torch.from_numpy(np.asarray(images[rows[kept]])).to(device)
+    return Chosen(to_float(pixels), rows[kept], labels[kept])
+
+
+def choose_heldout(path: Path, split: Split, count: int, device: torch.device) -> Chosen:
+    """Up to `count` held-out images, the same for every model."""
+    return choose(path, *split.rows("calibration", "control"), count, device, "held-out")
+
+
+def choose_both(
+    path: Path, split: Split, subset: Subset, counts: tuple[int, int], device: torch.device
+) -> tuple[Chosen, Chosen]:
+    """(held-out images, the same for every model; training images), up to so many of each."""
+    check_classes(subset.path, subset.classes, split.classes)
+    heldout = choose_heldout(path, split, counts[0], device)
+    key = ("training", subset.ratio, subset.seed)
+    return heldout, choose(path, subset.rows, subset.labels, counts[1], device, *key)
+
+
+@torch.no_grad()
+def measure(
+    denoiser: Denoiser,
+    cuts: Sequence[Denoiser],
+    heldout: Chosen,
+    training: Chosen,
+    sigmas: Sequence[float],
+    *,
+    noise_seed: int,
+    batch_size: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> dict[str, np.ndarray]:
+    """The arrays of DenoisingErrors that are errors and residuals, by name.
+
+    cuts: the denoiser with its first 1, 2 ... stages; `report` hears how many levels are done.
+    """
+    batched = in_batches(denoiser, batch_size)
+    parts = {"heldout": heldout, "training": training}
+    noises = {name: _noise(part, noise_seed) for name, part in parts.items()}
+    found: dict[str, list[np.ndarray]] = {"cut_errors": []}
+    for sigma in sigmas:
+        for name, (images, *_) in parts.items():
+            errors = squared_errors(batched, images, noises[name], sigma)
+            found.setdefault(f"{name}_errors", []).append(errors)
+            residuals = np.sqrt(_a_pixel(batched(images, sigma) - images)) / sigma
+            found.setdefault(f"{name}_residuals", []).append(residuals)
+        for cut in cuts:
+            small = in_batches(cut, batch_size)
+            errors = squared_errors(small, heldout.images, noises["heldout"], sigma)
+            found["cut_errors"].append(errors)
+        report(len(found["heldout_errors"]))
+    shape = (len(sigmas), len(cuts), len(heldout.images))
+    cut_errors = np.array(found.pop("cut_errors")).reshape(shape).swapaxes(0, 1)
+    return {name: np.stack(rows) for name, rows in found.items()} | {"cut_errors": cut_errors}
+
+
+@torch.no_grad()
+def squared_errors(denoiser: Denoiser, images: Tensor, noise: Tensor, sigma: float) -> np.ndarray:
+    """|D(x + s e; s) - x|^2 a pixel of every image, float64 [N]."""
+    return _a_pixel(denoiser(images + sigma * noise, sigma) - images)
+
+
+def constant_errors(heldout: Chosen, mean: Tensor) -> np.ndarray:
+    """Errors [M] of the denoiser that always gives `mean` [C, H, W], of the training images."""
+    return _a_pixel(heldout.images - mean)
+
+
+def check_trained(
+    path: Path,
+    denoiser: Denoiser,
+    heldout: Chosen,
+    constant: np.ndarray,
+    weights: np.ndarray,
+    noise_seed: int,
+) -> None:
+    """UserError for a model that diverged to finite nonsense; path: its weights.
+
+    The level s is that at which an image given back with its noise is as wrong as the best constant
+    one, s^2 = its loss. A model that knows anything is better than both there; at higher levels one
+    that was trained briefly need not be. weights: [M] of the held-out images, of sum 1.
+    """
+    loss = float(weights @ constant)
+    sigma = loss**0.5
+    noise = _noise(heldout, noise_seed)
+    own = float(weights @ squared_errors(denoiser, heldout.images, noise, sigma))
+    if not own <= loss:
+        raise UserError(
+            f"{path}: its held-out loss at noise level {sigma:.2g} is {own:.3g}, above the "
+            f"{loss:.3g} of the best constant image: the training diverged; lower "
+            "training.learning_rate, or choose fp32 precision"
+        )
+
+
+def _noise(chosen: Chosen, seed: int) -> Tensor:
+    shape = chosen.images.shape[1:]
+    return initial_noise(seed, chosen.rows.tolist(), shape).to(chosen.images)
+
+
+def _a_pixel(difference: Tensor) -> np.ndarray:
+    """Mean square over the pixels and channels of every image, float64 [N]."""
+    squares: np.ndarray = difference.double().square().flatten(1).mean(1).cpu().numpy()
+    return squares

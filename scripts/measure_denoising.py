@@ -1,0 +1,101 @@
+"""Measure the errors of one trained denoiser, image by image, on held-out and on training images.
+
+Then measure those of the held-out images with its deepest stages cut off, one after another.
+"""
+
+from depthbias.data.splits import read_split
+from depthbias.data.subsets import read_subset
+from depthbias.estimates.runs import RUN
+from depthbias.system.arguments import (
+    IMAGES,
+    MODEL,
+    THREADS,
+    Arguments,
+    WrongUsage,
+    file,
+    flag,
+    natural,
+    positive,
+    script,
+)
+from depthbias.system.files import check_writable
+from depthbias.system.gpu_lease import computing
+from depthbias.system.progress import Progress
+
+
+@script(
+    *MODEL,
+    IMAGES,
+    file("--split", "rows that are held out (.json)"),
+    file("--subset", "the rows it was trained on (.json)"),
+    flag("--sigmas", "noise levels, above 0, rising", float, nargs="+"),
+    flag("--heldout-images", "at most so many", positive),
+    flag("--training-images", "at most so many", positive),
+    flag("--noise-seed", "of the noise of an image", natural),
+    flag("--batch-size", kind=positive),
+    THREADS,
+    RUN,
+    file("--output", "errors of every image by name (.npz)"),
+)
+def main(args: Arguments) -> None:
+    if args.sigmas != sorted(set(args.sigmas)) or not args.sigmas[0] > 0:
+        raise WrongUsage("--sigmas must be above 0 and rise")
+    split, subset = read_split(args.split), read_subset(args.subset)
+    check_writable(args.output)
+    with computing(args.threads, exact=True) as device:
+        import numpy as np
+
+        from depthbias.diffusion.architectures import get_architecture
+        from depthbias.diffusion.loading import load_denoiser, load_training_images
+        from depthbias.diffusion.network_denoiser import NetworkDenoiser
+        from depthbias.diffusion.objectives import level_weights
+        from depthbias.measures import denoising as of
+        from depthbias.measures.denoising_errors import (
+            DenoisingErrors,
+            stratified,
+            write_denoising_errors,
+        )
+
+        denoiser, meta = load_denoiser(args.model, args.meta, device)
+        mean = load_training_images(args.images, args.subset, meta, device).mean(0)
+        counts = (args.heldout_images, args.training_images)
+        heldout, training = of.choose_both(args.images, split, subset, counts, device)
+        constant = of.constant_errors(heldout, mean)
+        weights = stratified(heldout.labels, subset.proportions)
+        of.check_trained(args.model, denoiser, heldout, constant, weights, args.noise_seed)
+        architecture = get_architecture(meta["architecture"])
+        cuts = [
+            NetworkDenoiser(
+                architecture.first_stages(denoiser.model, stages),
+                denoiser.objective,
+                denoiser.sigma_data,
+            )
+            for stages in range(1, architecture.stages)
+        ]
+        title = f"denoising errors of {architecture.name}"
+        with Progress(len(args.sigmas), title, "noise levels") as progress:
+            measured = of.measure(
+                denoiser,
+                cuts,
+                heldout,
+                training,
+                args.sigmas,
+                noise_seed=args.noise_seed,
+                batch_size=args.batch_size,
+                report=progress.update,
+            )
+    errors = DenoisingErrors(
+        run=args.run,
+        sigmas=np.array(args.sigmas),
+        noise_seed=args.noise_seed,
+        heldout_labels=heldout.labels,
+        training_labels=training.labels,
+        heldout_rows=heldout.rows,
+        training_rows=training.rows,
+        constant_errors=constant,
+        classes=subset.classes,
+        proportions=subset.proportions,
+        level_weights=level_weights(args.sigmas, meta["sigma_data"]),
+        **measured,
+    )
+    write_denoising_errors(args.output, errors)
