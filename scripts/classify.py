@@ -4,20 +4,18 @@ import numpy as np
 
 from depthbias.estimates.runs import as_json
 from depthbias.measures.samples import read_samples
-from depthbias.system.arguments import CLASSIFIER, THREADS, arguments, file
-from depthbias.system.errors import UserError, command
+from depthbias.system.arguments import CLASSIFIER, THREADS, Arguments, file, script
+from depthbias.system.errors import UserError
 from depthbias.system.files import write_npz
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--samples", "generated images (.npz)"),
-        *CLASSIFIER,
-        THREADS,
-        file("--output", "class probabilities to write (.npz)"),
-    )
-    samples = read_samples(args.samples)
+@script(
+    file("--samples", "generated images (.npz)"),
+    *CLASSIFIER,
+    THREADS,
+    file("--output", "class probabilities to write (.npz)"),
+)
+def main(args: Arguments) -> None:
     samples = read_samples(args.samples)
     shape = samples.images.shape[1:]
 
@@ -42,7 +40,3 @@ def main() -> None:
             "run": as_json(samples.run),
         },
     )
-
-
-if __name__ == "__main__":
-    command(main)

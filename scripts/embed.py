@@ -5,23 +5,21 @@ import numpy as np
 from depthbias.estimates.runs import as_json
 from depthbias.measures.embedding_files import write_embedded
 from depthbias.measures.samples import join, read_classes, read_samples
-from depthbias.system.arguments import CLASSIFIER, EMBEDDINGS, THREADS, arguments, file
-from depthbias.system.errors import command
+from depthbias.system.arguments import CLASSIFIER, EMBEDDINGS, THREADS, Arguments, file, script
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--samples", "generated images (.npz)"),
-        file("--classes", "what the classifier made of them (.npz)"),
-        *EMBEDDINGS,
-        *CLASSIFIER,
-        THREADS,
-        file("--output", "embedded images to write (.npz)"),
-    )
+@script(
+    file("--samples", "generated images (.npz)"),
+    file("--classes", "what the classifier made of them (.npz)"),
+    *EMBEDDINGS,
+    *CLASSIFIER,
+    THREADS,
+    file("--output", "embedded images to write (.npz)"),
+)
+def main(args: Arguments) -> None:
     samples = join(read_samples(args.samples), read_classes(args.classes))
     images, labels, classes = samples.images, samples.labels, np.array(samples.classes)
     check_writable(args.output)
@@ -42,7 +40,3 @@ def main() -> None:
         "run": as_json(samples.run),
     }
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -4,23 +4,29 @@ import numpy as np
 
 from depthbias.data.splits import PARTS, read_split
 from depthbias.measures.embedding_files import write_embedded
-from depthbias.system.arguments import CLASSIFIER, EMBEDDINGS, IMAGES, THREADS, arguments, file
-from depthbias.system.errors import command
+from depthbias.system.arguments import (
+    CLASSIFIER,
+    EMBEDDINGS,
+    IMAGES,
+    THREADS,
+    Arguments,
+    file,
+    script,
+)
 from depthbias.system.files import check_writable, map_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        IMAGES,
-        file("--split", "classes, pool and held-out images (.json)"),
-        *EMBEDDINGS,
-        *CLASSIFIER,
-        THREADS,
-        file("--output", "embedded images to write (.npz)"),
-    )
+@script(
+    IMAGES,
+    file("--split", "classes, pool and held-out images (.json)"),
+    *EMBEDDINGS,
+    *CLASSIFIER,
+    THREADS,
+    file("--output", "embedded images to write (.npz)"),
+)
+def main(args: Arguments) -> None:
     split = read_split(args.split)
     rows, labels = split.rows(*PARTS)
     heldout = ~np.isin(rows, np.concatenate(split.pool))
@@ -38,7 +44,3 @@ def main() -> None:
     others = {"labels": labels, "classes": np.array(split.classes), "sums": sums}
     others |= {"rows": rows, "heldout": heldout}
     write_embedded(args.output, vectors, embedder.about(images.shape[1:]), others)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,16 +1,10 @@
 """Export a trained model as a folder that diffusers opens: DDPMPipeline.from_pretrained(FOLDER)."""
 
-from depthbias.system.arguments import MODEL, arguments, file
-from depthbias.system.errors import command
+from depthbias.system.arguments import MODEL, Arguments, file, script
 
 
-def main() -> None:
-    args = arguments(__doc__, *MODEL, file("--output", "folder to write"))
-
+@script(*MODEL, file("--output", "folder to write"))
+def main(args: Arguments) -> None:
     from depthbias.diffusion.checkpoints import export_diffusers, load_model
 
     export_diffusers(*load_model(args.model, args.meta), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

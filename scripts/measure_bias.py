@@ -7,25 +7,23 @@ from depthbias.measures.class_shares import read_instrument
 from depthbias.measures.classified import read_accepted, read_classified
 from depthbias.measures.effective_depths import effective_depths
 from depthbias.measures.real_mixes import control_rows
-from depthbias.system.arguments import STUDY, SUBSETS, TABLE, arguments, file, files, flag
-from depthbias.system.errors import command
+from depthbias.system.arguments import STUDY, SUBSETS, TABLE, Arguments, file, files, flag, script
 from depthbias.system.files import read_npz
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--meta", "description of the classifier (.json)"),
-        file("--control", "classified real images (.npz)"),
-        SUBSETS,
-        files("--classes", "classified samples (.npz)"),
-        file("--manifold", "which images lie on the manifold (.npz)"),
-        file("--denoising", "effective depths (.csv)"),
-        STUDY,
-        flag("--decidable", "least top probability of a decided image", float),
-        flag("--bootstrap", "resamples behind an interval", int),
-        TABLE,
-    )
+@script(
+    file("--meta", "description of the classifier (.json)"),
+    file("--control", "classified real images (.npz)"),
+    SUBSETS,
+    files("--classes", "classified samples (.npz)"),
+    file("--manifold", "which images lie on the manifold (.npz)"),
+    file("--denoising", "effective depths (.csv)"),
+    STUDY,
+    flag("--decidable", "least top probability of a decided image", float),
+    flag("--bootstrap", "resamples behind an interval", int),
+    TABLE,
+)
+def main(args: Arguments) -> None:
     instrument = read_instrument(args.meta, args.bootstrap)
     classes = instrument.classes
     subsets = [read_subset(path, classes) for path in args.subsets]
@@ -37,7 +35,3 @@ def main() -> None:
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)
-
-
-if __name__ == "__main__":
-    command(main)

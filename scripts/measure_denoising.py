@@ -3,44 +3,43 @@
 Then measure those of the held-out images with its deepest stages cut off, one after another.
 """
 
-from argparse import Namespace
-
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.runs import RUN
-from depthbias.system.arguments import IMAGES, MODEL, THREADS, file, flag, parser, positive
-from depthbias.system.errors import command
+from depthbias.system.arguments import (
+    IMAGES,
+    MODEL,
+    THREADS,
+    Arguments,
+    WrongUsage,
+    file,
+    flag,
+    natural,
+    positive,
+    script,
+)
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        *MODEL,
-        IMAGES,
-        file("--split", "rows that are held out (.json)"),
-        file("--subset", "the rows it was trained on (.json)"),
-        flag("--sigmas", "noise levels, above 0, rising", float, nargs="+"),
-        flag("--heldout-images", "at most so many", positive),
-        flag("--training-images", "at most so many", positive),
-        flag("--noise-seed", "of the noise of an image, 0 or more", int),
-        flag("--batch-size", kind=positive),
-        THREADS,
-        RUN,
-        file("--output", "errors of every image by name (.npz)"),
-    )
-    args = given.parse_args()
+@script(
+    *MODEL,
+    IMAGES,
+    file("--split", "rows that are held out (.json)"),
+    file("--subset", "the rows it was trained on (.json)"),
+    flag("--sigmas", "noise levels, above 0, rising", float, nargs="+"),
+    flag("--heldout-images", "at most so many", positive),
+    flag("--training-images", "at most so many", positive),
+    flag("--noise-seed", "of the noise of an image", natural),
+    flag("--batch-size", kind=positive),
+    THREADS,
+    RUN,
+    file("--output", "errors of every image by name (.npz)"),
+)
+def main(args: Arguments) -> None:
     if args.sigmas != sorted(set(args.sigmas)) or not args.sigmas[0] > 0:
-        given.error("--sigmas must be above 0 and rise")
-    if args.noise_seed < 0:
-        given.error("--noise-seed must be 0 or more")
-    return args
-
-
-def main() -> None:
-    args = parse()
+        raise WrongUsage("--sigmas must be above 0 and rise")
     split, subset = read_split(args.split), read_subset(args.subset)
     check_writable(args.output)
     with computing(args.threads, exact=True) as device:
@@ -100,7 +99,3 @@ def main() -> None:
         **measured,
     )
     write_denoising_errors(args.output, errors)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -9,28 +9,34 @@ from depthbias.measures.matched_loss import matched_rows, snapshots_of
 from depthbias.measures.samples import read_classes
 from depthbias.report.matched_table import sections
 from depthbias.report.pages import write_pages
-from depthbias.system.arguments import PAGES, SUBSETS, file, files, flag, parser
-from depthbias.system.errors import command
+from depthbias.system.arguments import (
+    PAGES,
+    SUBSETS,
+    Arguments,
+    WrongUsage,
+    file,
+    files,
+    flag,
+    script,
+)
 
 
-def main() -> None:
-    given = parser(
-        __doc__,
-        flag("--sweep", "its name"),
-        flag("--studies", "of the sweep: one a snapshot", nargs="+"),
-        flag("--values", "images seen of each of them", float, nargs="+"),
-        file("--meta", "description of the classifier (.json)"),
-        SUBSETS,
-        files("--classes", "classified samples (.npz)"),
-        files("--manifolds", "which images lie on the manifold, of each study (.npz)"),
-        files("--denoising", "denoising errors (.npz)"),
-        flag("--decidable", "least top probability of a decided image", float),
-        flag("--bootstrap", "resamples behind an interval", int),
-        *PAGES,
-    )
-    args = given.parse_args()
+@script(
+    flag("--sweep", "its name"),
+    flag("--studies", "of the sweep: one a snapshot", nargs="+"),
+    flag("--values", "images seen of each of them", float, nargs="+"),
+    file("--meta", "description of the classifier (.json)"),
+    SUBSETS,
+    files("--classes", "classified samples (.npz)"),
+    files("--manifolds", "which images lie on the manifold, of each study (.npz)"),
+    files("--denoising", "denoising errors (.npz)"),
+    flag("--decidable", "least top probability of a decided image", float),
+    flag("--bootstrap", "resamples behind an interval", int),
+    *PAGES,
+)
+def main(args: Arguments) -> None:
     if not len(args.studies) == len(args.values) == len(args.manifolds):
-        given.error("--studies, --values and --manifolds must be as many")
+        raise WrongUsage("--studies, --values and --manifolds must be as many")
     instrument = read_instrument(args.meta, args.bootstrap)
     classes = instrument.classes
     subsets = [read_subset(path, classes) for path in args.subsets]
@@ -44,7 +50,3 @@ def main() -> None:
     table = tidy(matched_rows(args.sweep, snapshots, classified, instrument, acceptance))
     title = f"Depths at equal loss: sweep {args.sweep}"
     write_pages(args, title, table, sections(table))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -3,15 +3,13 @@
 from depthbias.estimates.tidy import write_rows
 from depthbias.measures.denoising_rows import read_all
 from depthbias.measures.membership_rows import membership_rows
-from depthbias.system.arguments import STUDY, TABLE, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import STUDY, TABLE, Arguments, files, script
 
 
-def main() -> None:
-    measurements = files("--measurements", "denoising errors, one a run", metavar="NPZ")
-    args = arguments(__doc__, measurements, STUDY, TABLE)
+@script(
+    files("--measurements", "denoising errors, one a run", metavar="NPZ"),
+    STUDY,
+    TABLE,
+)
+def main(args: Arguments) -> None:
     write_rows(args.output, membership_rows(read_all(args.measurements, args.study)))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,7 +1,6 @@
 """Measure how near generated, held-out and training images are to the training images."""
 
 import json
-from argparse import Namespace
 from typing import Any
 
 import pandas as pd
@@ -13,12 +12,13 @@ from depthbias.system.arguments import (
     SUBSETS,
     TABLE,
     THREADS,
+    Arguments,
+    WrongUsage,
     file,
     files,
     flag,
-    parser,
+    script,
 )
-from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_csv, write_json
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -30,35 +30,28 @@ COPIES = (
 )
 
 
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        IMAGES,
-        file("--real", "embedded real images (.npz)"),
-        SUBSETS,
-        files("--samples", "generated images (.npz)"),
-        files("--embedded", "the same, embedded (.npz)"),
-        flag("--embeddings", "names, like: pixels classifier", nargs="+"),
-        flag("--k", "neighbours to report, like: 1 5 10 50", int, nargs="+"),
-        flag("--copies", COPIES, json.loads),
-        STUDY,
-        THREADS,
-        TABLE,
-        file("--pairs", "nearest pairs to write (.csv)"),
-        file("--about", "what the embeddings are, to write (.json)"),
-    )
-    args = given.parse_args()
+@script(
+    IMAGES,
+    file("--real", "embedded real images (.npz)"),
+    SUBSETS,
+    files("--samples", "generated images (.npz)"),
+    files("--embedded", "the same, embedded (.npz)"),
+    flag("--embeddings", "names, like: pixels classifier", nargs="+"),
+    flag("--k", "neighbours to report, like: 1 5 10 50", int, nargs="+"),
+    flag("--copies", COPIES, json.loads),
+    STUDY,
+    THREADS,
+    TABLE,
+    file("--pairs", "nearest pairs to write (.csv)"),
+    file("--about", "what the embeddings are, to write (.json)"),
+)
+def main(args: Arguments) -> None:
     if len(args.samples) != len(args.embedded):
-        given.error("--samples and --embedded must name the same runs in the same order")
+        raise WrongUsage("--samples and --embedded must name the same runs in the same order")
     if min(args.k) < 1:
-        given.error("--k must be 1 or more")
+        raise WrongUsage("--k must be 1 or more")
     if not set(args.copies) <= set(args.embeddings):
-        given.error("--copies: give only names that --embeddings has")
-    return args
-
-
-def main() -> None:
-    args = parse()
+        raise WrongUsage("--copies: give only names that --embeddings has")
     check_writable(args.output, args.pairs, args.about)
     with computing(args.threads, exact=True) as device:
         from depthbias.estimates.measurements import Measured, rows_of
@@ -101,7 +94,3 @@ def main() -> None:
     for name, found in copies.items():
         about[name]["copies"] = told(found)
     write_json(args.about, about)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,7 +1,5 @@
 """Measure how like held-out real images the images of every model are."""
 
-from argparse import Namespace
-
 from depthbias.estimates.tidy import write_rows
 from depthbias.measures.manifolds import write_manifold
 from depthbias.system.arguments import (
@@ -10,46 +8,40 @@ from depthbias.system.arguments import (
     SUBSETS,
     TABLE,
     THREADS,
+    Arguments,
+    WrongUsage,
     file,
     files,
     flag,
-    parser,
     positive,
+    script,
 )
-from depthbias.system.errors import command
 from depthbias.system.files import check_writable, write_json
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        IMAGES,
-        file("--real", "embedded real images (.npz)"),
-        SUBSETS,
-        files("--samples", "generated images (.npz)"),
-        files("--embedded", "the same, embedded (.npz)"),
-        flag("--embeddings", "names, like: pixels classifier", nargs="+"),
-        flag("--k", "neighbours that balls reach to, like: 3 5 10", positive, nargs="+"),
-        flag("--manifold-embedding", "the one that says which images lie on the manifold"),
-        flag("--manifold-k", "the neighbour that says so", positive),
-        STUDY,
-        THREADS,
-        TABLE,
-        file("--manifold", "which images lie on the manifold, to write (.npz)"),
-        file("--about", "what the manifold is, to write (.json)"),
-    )
-    args = given.parse_args()
+@script(
+    IMAGES,
+    file("--real", "embedded real images (.npz)"),
+    SUBSETS,
+    files("--samples", "generated images (.npz)"),
+    files("--embedded", "the same, embedded (.npz)"),
+    flag("--embeddings", "names, like: pixels classifier", nargs="+"),
+    flag("--k", "neighbours that balls reach to, like: 3 5 10", positive, nargs="+"),
+    flag("--manifold-embedding", "the one that says which images lie on the manifold"),
+    flag("--manifold-k", "the neighbour that says so", positive),
+    STUDY,
+    THREADS,
+    TABLE,
+    file("--manifold", "which images lie on the manifold, to write (.npz)"),
+    file("--about", "what the manifold is, to write (.json)"),
+)
+def main(args: Arguments) -> None:
     if len(args.samples) != len(args.embedded):
-        given.error("--samples and --embedded must name the same runs in the same order")
+        raise WrongUsage("--samples and --embedded must name the same runs in the same order")
     if args.manifold_embedding not in args.embeddings or args.manifold_k not in args.k:
-        given.error("the manifold must be one of --embeddings and one of --k")
-    return args
-
-
-def main() -> None:
-    args = parse()
+        raise WrongUsage("the manifold must be one of --embeddings and one of --k")
     check_writable(args.output, args.manifold, args.about)
     with computing(args.threads, exact=True) as device:
         from depthbias.estimates.measurements import rows_of
@@ -79,7 +71,3 @@ def main() -> None:
     write_manifold(args.manifold, manifold)
     described = study.real.about[args.manifold_embedding]
     write_json(args.about, {args.manifold_embedding: described | {"k": args.manifold_k}})
-
-
-if __name__ == "__main__":
-    command(main)

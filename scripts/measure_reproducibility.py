@@ -5,14 +5,16 @@ from depthbias.estimates.tidy import write_rows
 from depthbias.measures.copy_thresholds import read_thresholds
 from depthbias.measures.embedding_files import check_alike, read_embedded
 from depthbias.measures.reproducibility import reproducibility
-from depthbias.system.arguments import STUDY, TABLE, arguments, file, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import STUDY, TABLE, Arguments, file, files, script
 
 
-def main() -> None:
-    embedded = files("--embedded", "embedded samples (.npz)")
-    about = file("--about", "thresholds of copies, by embedding (.json)")
-    args = arguments(__doc__, embedded, about, STUDY, TABLE)
+@script(
+    files("--embedded", "embedded samples (.npz)"),
+    file("--about", "thresholds of copies, by embedding (.json)"),
+    STUDY,
+    TABLE,
+)
+def main(args: Arguments) -> None:
     runs = [read_embedded(path, args.study) for path in args.embedded]
     check_alike(runs[0], runs)
     measured = [
@@ -21,7 +23,3 @@ def main() -> None:
         for score in reproducibility(runs, name, threshold)
     ]
     write_rows(args.output, rows_of(measured, []))
-
-
-if __name__ == "__main__":
-    command(main)

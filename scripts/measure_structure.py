@@ -4,12 +4,20 @@ Then sample it, its linear map, the Gaussian and the multi-delta from the same n
 """
 
 import sys
-from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from depthbias.estimates.runs import RUN, as_json
-from depthbias.system.arguments import IMAGES, MODEL, THREADS, file, flag, parser, positive
-from depthbias.system.errors import command
+from depthbias.system.arguments import (
+    IMAGES,
+    MODEL,
+    THREADS,
+    Arguments,
+    file,
+    flag,
+    natural,
+    positive,
+    script,
+)
 from depthbias.system.files import check_writable, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -22,33 +30,8 @@ if TYPE_CHECKING:
     from depthbias.measures.structure import Measurements
 
 
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        *MODEL,
-        IMAGES,
-        file("--subset", "the rows it was trained on (.json)"),
-        flag("--levels", "noise levels, from 80 down to 0.002", positive),
-        flag("--pairs", "image pairs of the linearity score", positive),
-        flag("--noisy-images", "of the score errors", positive),
-        flag("--samples", "noisy images a linear map is fitted to", positive),
-        flag("--seed", "of images and noise, 0 or more", int),
-        flag("--count", "images to sample, by Heun's method", positive),
-        flag("--noise-seed", "of the noise they start from, 0 or more", int),
-        flag("--batch-size", kind=positive),
-        THREADS,
-        RUN,
-        file("--output", "measurements by name, [levels, n] each (.npz)"),
-        file("--trajectories", "states, denoised, images of each (.npz)"),
-    )
-    args = given.parse_args()
-    if min(args.seed, args.noise_seed) < 0:
-        given.error("--seed and --noise-seed must be 0 or more")
-    return args
-
-
 def sample(
-    args: Namespace,
+    args: Arguments,
     denoiser: "NetworkDenoiser",
     compared: "Measurements",
     images: "Tensor",
@@ -87,8 +70,24 @@ def sample(
     }
 
 
-def main() -> None:
-    args = parse()
+@script(
+    *MODEL,
+    IMAGES,
+    file("--subset", "the rows it was trained on (.json)"),
+    flag("--levels", "noise levels, from 80 down to 0.002", positive),
+    flag("--pairs", "image pairs of the linearity score", positive),
+    flag("--noisy-images", "of the score errors", positive),
+    flag("--samples", "noisy images a linear map is fitted to", positive),
+    flag("--seed", "of images and noise", natural),
+    flag("--count", "images to sample, by Heun's method", positive),
+    flag("--noise-seed", "of the noise they start from", natural),
+    flag("--batch-size", kind=positive),
+    THREADS,
+    RUN,
+    file("--output", "measurements by name, [levels, n] each (.npz)"),
+    file("--trajectories", "states, denoised, images of each (.npz)"),
+)
+def main(args: Arguments) -> None:
     check_writable(args.output, args.trajectories)
     with computing(args.threads, exact=True) as device:
         import numpy as np
@@ -111,7 +110,3 @@ def main() -> None:
     about: dict[str, np.ndarray | str] = {"sigmas": np.array(sigmas), "run": as_json(args.run)}
     write_npz(args.output, about | {"names": np.array(list(compared.by_name))} | compared.by_name)
     write_npz(args.trajectories, about | trajectories)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,37 +1,27 @@
 """Plot the generated images nearest to a training image, with that image, for one ratio."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from depthbias.measures.samples import read_samples
 from depthbias.report.nearest_pairs_figure import plot_nearest_pairs
 from depthbias.report.style import save
-from depthbias.system.arguments import FIGURE, IMAGES, arguments, file, files, flag
-from depthbias.system.errors import UserError, command, explain
+from depthbias.system.arguments import FIGURE, IMAGES, Arguments, file, files, flag, script
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz
 
 
-def read_pairs(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype={"ratio": str, "seed": str})
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except ValueError as error:
-        raise UserError(f"{path}: no table of pairs ({error}): measure neighbours again") from error
-
-
-def main() -> None:
-    args = arguments(
-        __doc__,
-        file("--pairs", "nearest pairs of a study (.csv)"),
-        IMAGES,
-        files("--samples", "one ratio and seed (.npz)"),
-        flag("--embedding", "in which pairs are near, like: pixels"),
-        FIGURE,
-    )
-    pairs, shown, samples = read_pairs(args.pairs), [], {}
+@script(
+    file("--pairs", "nearest pairs of a study (.csv)"),
+    IMAGES,
+    files("--samples", "one ratio and seed (.npz)"),
+    flag("--embedding", "in which pairs are near, like: pixels"),
+    FIGURE,
+)
+def main(args: Arguments) -> None:
+    with reading(args.pairs, "no table of pairs", "measure neighbours again"):
+        pairs = pd.read_csv(args.pairs, dtype={"ratio": str, "seed": str})
+    shown, samples = [], {}
     for path in args.samples:
         model, own = read_samples(path), pairs
         for key in ("ratio", "architecture", "seed", "sampler"):
@@ -45,7 +35,3 @@ def main() -> None:
         raise UserError("--samples: give those of one ratio, seed and sampler")
     real = np.asarray(map_npz(args.images, "images"))
     save(plot_nearest_pairs(chosen, real, samples, args.embedding), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

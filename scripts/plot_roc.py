@@ -3,15 +3,9 @@
 from depthbias.measures.denoising_rows import read_all
 from depthbias.report.membership_figures import plot_roc
 from depthbias.report.style import save
-from depthbias.system.arguments import FIGURE, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import FIGURE, Arguments, files, script
 
 
-def main() -> None:
-    measurements = files("--measurements", "denoising errors, one a run", metavar="NPZ")
-    args = arguments(__doc__, measurements, FIGURE)
+@script(files("--measurements", "denoising errors, one a run", metavar="NPZ"), FIGURE)
+def main(args: Arguments) -> None:
     save(plot_roc(read_all(args.measurements)), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

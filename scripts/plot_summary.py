@@ -7,17 +7,16 @@ from typing import Any
 from depthbias.estimates.tidy import read_rows
 from depthbias.report.registry import NAMES, draw
 from depthbias.report.style import save
-from depthbias.system.arguments import FIGURE, SUMMARY, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import FIGURE, SUMMARY, Arguments, files, script
 from depthbias.system.files import read_json
 
 
-def main() -> None:
-    provenance_flag = files("--provenance", "what the distances are (.json)", default=[])
-    args = arguments(__doc__, ("figure", {"choices": NAMES}), SUMMARY, provenance_flag, FIGURE)
+@script(
+    ("figure", {"choices": NAMES}),
+    SUMMARY,
+    files("--provenance", "what the distances are (.json)", default=[]),
+    FIGURE,
+)
+def main(args: Arguments) -> None:
     provenance: dict[str, Any] = reduce(or_, map(read_json, args.provenance), {})
     save(draw(args.figure, read_rows(args.summary), provenance), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -2,15 +2,9 @@
 
 from depthbias.report.style import save
 from depthbias.report.trajectory_figures import plot_trajectories, read_trajectories
-from depthbias.system.arguments import FIGURE, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import FIGURE, Arguments, files, script
 
 
-def main() -> None:
-    trajectories = files("--trajectories", "one ratio, seed", metavar="NPZ")
-    args = arguments(__doc__, trajectories, FIGURE)
+@script(files("--trajectories", "one ratio, seed", metavar="NPZ"), FIGURE)
+def main(args: Arguments) -> None:
     save(plot_trajectories(read_trajectories(args.trajectories)), args.output)
-
-
-if __name__ == "__main__":
-    command(main)

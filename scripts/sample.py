@@ -1,13 +1,22 @@
 """Sample images from a trained model; they start from the same noises, whatever the model."""
 
-from argparse import Namespace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.estimates.runs import RUN, as_json, keys_of
-from depthbias.system.arguments import MODEL, THREADS, file, flag, parser, positive
-from depthbias.system.errors import UserError, command
+from depthbias.system.arguments import (
+    MODEL,
+    THREADS,
+    Arguments,
+    WrongUsage,
+    file,
+    flag,
+    natural,
+    positive,
+    script,
+)
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -16,45 +25,21 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-
-def parse() -> Namespace:
-    given = parser(
-        __doc__,
-        *MODEL,
-        flag("--sampler", choices=SAMPLERS),
-        flag("--steps", "noise levels; heun needs two passes for each", positive),
-        flag("--count", "images of each noise seed", positive),
-        flag("--noise-seeds", "0 or more, each once", int, nargs="+"),
-        flag("--batch-size", kind=positive),
-        THREADS,
-        RUN,
-        file("--output", "images, noise, run (.npz)"),
-        file("--usage", "what it took, to write (.json)"),
-    )
-    args = given.parse_args()
-    if min(args.noise_seeds) < 0 or len(set(args.noise_seeds)) < len(args.noise_seeds):
-        given.error("--noise-seeds must be 0 or more, each once")
-    return args
+    from depthbias.diffusion.denoiser import Denoiser
 
 
-def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.device") -> "np.ndarray":
+def draw(
+    args: Arguments, denoiser: "Denoiser", meta: dict[str, Any], device: "torch.device"
+) -> "np.ndarray":
     """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
-    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
-    from depthbias.system.compute import fast_layout
 
-    size = meta["size"]
-    model.to(device=device, memory_format=fast_layout(size, device))
-    try:
-        denoiser = NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip=True)
+    with reading(args.meta, f"cannot be sampled with --steps {args.steps}", "give fewer"):
         sigmas = noise_levels(meta["objective"], args.steps)
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"{args.meta}: cannot be sampled with --steps {args.steps}: {error}"
-        ) from error
+    size = meta["size"]
     total = len(args.noise_seeds) * args.count
     images = np.empty((total, size, size, meta["channels"]), dtype=np.uint8)
     with Progress(
@@ -82,21 +67,34 @@ def draw(args: Namespace, model: Any, meta: dict[str, Any], device: "torch.devic
     return images
 
 
-def main() -> None:
-    args = parse()
+@script(
+    *MODEL,
+    flag("--sampler", choices=SAMPLERS),
+    flag("--steps", "noise levels; heun needs two passes for each", positive),
+    flag("--count", "images of each noise seed", positive),
+    flag("--noise-seeds", "each once", natural, nargs="+"),
+    flag("--batch-size", kind=positive),
+    THREADS,
+    RUN,
+    file("--output", "images, noise, run (.npz)"),
+    file("--usage", "what it took, to write (.json)"),
+)
+def main(args: Arguments) -> None:
+    if len(set(args.noise_seeds)) < len(args.noise_seeds):
+        raise WrongUsage("--noise-seeds: give each once")
     check_writable(args.output, args.usage)
     with computing(args.threads) as device:
         import numpy as np
 
-        from depthbias.diffusion.checkpoints import load_model
+        from depthbias.diffusion.loading import load_denoiser
         from depthbias.measures.samples import noise_of
         from depthbias.system.compute import matmul_precision
         from depthbias.system.usage import Meter
 
         meter = Meter(device)
-        model, meta = load_model(args.model, args.meta)
+        denoiser, meta = load_denoiser(args.model, args.meta, device, clip=True)
         try:
-            images = draw(args, model, meta, device)
+            images = draw(args, denoiser, meta, device)
         except FloatingPointError as error:
             raise UserError(f"{args.model}: {error}: train the model again") from error
         record = meter.record(matmul_precision(device))
@@ -107,7 +105,3 @@ def main() -> None:
     }
     write_npz(args.output, samples)
     write_json(args.usage, {"run": keys_of(args.run), **record})
-
-
-if __name__ == "__main__":
-    command(main)

@@ -7,23 +7,21 @@ import numpy as np
 from depthbias.data.dataset import read_blocks
 from depthbias.data.persons import hold_out_of
 from depthbias.data.splits import class_labels, first_copies
-from depthbias.system.arguments import IMAGES, arguments, file, flag, switch
-from depthbias.system.errors import command
+from depthbias.system.arguments import IMAGES, Arguments, file, flag, script, switch
 from depthbias.system.files import fingerprint, read_npz, write_json
 
 CLASSES = 'JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], "none": [...]}}'
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        IMAGES,
-        flag("--classes", CLASSES, json.loads),
-        switch("--by-person", "nobody in pool and held-out images"),
-        flag("--heldout", "images held out a class", int),
-        flag("--seed", "draws the held-out images", int),
-        file("--output", "split to write (.json)"),
-    )
+@script(
+    IMAGES,
+    flag("--classes", CLASSES, json.loads),
+    switch("--by-person", "nobody in pool and held-out images"),
+    flag("--heldout", "images held out a class", int),
+    flag("--seed", "draws the held-out images", int),
+    file("--output", "split to write (.json)"),
+)
+def main(args: Arguments) -> None:
     attributes, names = read_npz(args.images, "attributes", "names")
     classes = list(args.classes)
     labels = class_labels(attributes, names.tolist(), args.classes)
@@ -44,7 +42,3 @@ def main() -> None:
             "images": fingerprint(args.images),
         },
     )
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,14 +1,9 @@
 """Unite the tables of a study's measurements into one, in a fixed order."""
 
 from depthbias.estimates.tidy import read_rows, unite, write_rows
-from depthbias.system.arguments import TABLE, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import TABLE, Arguments, files, script
 
 
-def main() -> None:
-    args = arguments(__doc__, files("--parts", "tables to unite (.csv)"), TABLE)
+@script(files("--parts", "tables to unite (.csv)"), TABLE)
+def main(args: Arguments) -> None:
     write_rows(args.output, unite([read_rows(path) for path in args.parts]))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,8 +1,7 @@
 """Train the study's classifier on real images; measure its confusion on held-out ones."""
 
 from depthbias.data.splits import read_split
-from depthbias.system.arguments import IMAGES, MADE_MODEL, THREADS, arguments, file, flag
-from depthbias.system.errors import command
+from depthbias.system.arguments import IMAGES, MADE_MODEL, THREADS, Arguments, file, flag, script
 from depthbias.system.files import check_writable, fingerprint, map_npz, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -10,20 +9,19 @@ from depthbias.system.progress import Progress
 OPTIONS = ("budget", "batch_size", "learning_rate", "seed")
 
 
-def main() -> None:
-    args = arguments(
-        __doc__,
-        IMAGES,
-        file("--split", "classes, pool and held-out images (.json)"),
-        flag("--budget", "images seen in training", int),
-        flag("--batch-size", kind=int),
-        flag("--learning-rate", "the highest, after the warm-up", float),
-        flag("--seed", "draws weights and batches", int),
-        flag("--threshold", "least balanced accuracy", float),
-        THREADS,
-        *MADE_MODEL,
-        file("--control", "classified control images to write (.npz)"),
-    )
+@script(
+    IMAGES,
+    file("--split", "classes, pool and held-out images (.json)"),
+    flag("--budget", "images seen in training", int),
+    flag("--batch-size", kind=int),
+    flag("--learning-rate", "the highest, after the warm-up", float),
+    flag("--seed", "draws weights and batches", int),
+    flag("--threshold", "least balanced accuracy", float),
+    THREADS,
+    *MADE_MODEL,
+    file("--control", "classified control images to write (.npz)"),
+)
+def main(args: Arguments) -> None:
     split = read_split(args.split)
     images = map_npz(args.images, "images")
     check_writable(args.model, args.meta, args.control)
@@ -44,7 +42,3 @@ def main() -> None:
     meta |= {"device": device.type, "split": fingerprint(args.split)}
     save_classifier(model, meta, args.model, args.meta)
     write_npz(args.control, dict(zip(("probabilities", "labels"), control, strict=True)))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -3,16 +3,11 @@
 from depthbias.estimates.tidy import read_rows
 from depthbias.report.bias_table import sections, wide_table
 from depthbias.report.pages import write_pages
-from depthbias.system.arguments import PAGES, SUMMARY, arguments
-from depthbias.system.errors import command
+from depthbias.system.arguments import PAGES, SUMMARY, Arguments, script
 
 
-def main() -> None:
-    args = arguments(__doc__, SUMMARY, *PAGES)
+@script(SUMMARY, *PAGES)
+def main(args: Arguments) -> None:
     summary = read_rows(args.summary)
     title = f"Class proportions: study {summary['study'].iloc[0]}"
     write_pages(args, title, wide_table(summary), sections(summary))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -2,15 +2,10 @@
 
 from depthbias.report.pages import write_pages
 from depthbias.report.usage_table import read_usage, sections
-from depthbias.system.arguments import PAGES, STUDY, arguments, files
-from depthbias.system.errors import command
+from depthbias.system.arguments import PAGES, STUDY, Arguments, files, script
 
 
-def main() -> None:
-    args = arguments(__doc__, STUDY, files("--usage", "records of runs", metavar="JSON"), *PAGES)
+@script(STUDY, files("--usage", "records of runs", metavar="JSON"), *PAGES)
+def main(args: Arguments) -> None:
     table = read_usage(args.usage, args.study)
     write_pages(args, f"What the runs took: study {args.study}", table, sections(table))
-
-
-if __name__ == "__main__":
-    command(main)

@@ -6,22 +6,12 @@ the same under every version of Python.
 
 import ast
 import hashlib
-import io
-import keyword
 import os
 import sys
-import tokenize
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
-MARKS = {tokenize.NEWLINE: "\n", tokenize.INDENT: "\t", tokenize.DEDENT: "\b"}
-CLOSING = (")", "]", "}")
-# From Python 3.12 on an f-string is many tokens: here it is one, as before.
-FSTRING_START = getattr(tokenize, "FSTRING_START", -1)
-FSTRING_END = getattr(tokenize, "FSTRING_END", -1)
 
 
 def use_checkout() -> None:
@@ -38,7 +28,7 @@ def digest(script: str) -> str:
     found = hashlib.sha256()
     for path in files_of(script):
         name = path.relative_to(ROOT).as_posix()
-        found.update("\0".join([name, *_code(path), ""]).encode())
+        found.update(f"{name}\0{_code(path)}\0".encode())
     return found.hexdigest()[:16]
 
 
@@ -69,68 +59,34 @@ def _imported(path: Path) -> frozenset[Path]:
 
 
 @cache
-def _code(path: Path) -> list[str]:
-    return list(code_tokens(path.read_text(encoding="utf-8")))
+def _code(path: Path) -> str:
+    return code(path.read_text(encoding="utf-8"))
 
 
-def code_tokens(source: str) -> list[str]:
-    """The tokens of Python code, without comments, docstrings, line breaks and trailing commas."""
-    tokens = _without_docstrings(list(_tokens(source)))
-    return [text for place, text in enumerate(tokens) if not _is_layout(tokens, place)]
+def code(source: str) -> str:
+    """Python code as the text of its syntax tree, which holds neither comments nor layout."""
+    return _text(ast.parse(source))
 
 
-def _tokens(source: str) -> Iterator[str]:
-    """Tokens as text; the structure of blocks as marks, strings in one spelling."""
-    lines, start, depth = source.splitlines(keepends=True), (0, 0), 0
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == FSTRING_START:
-            start, depth = (start if depth else token.start), depth + 1
-        elif token.type == FSTRING_END:
-            depth -= 1
-            if not depth:
-                yield _between(lines, start, token.end)
-        elif depth or token.type in LAYOUT:
-            continue
-        elif token.type == tokenize.STRING:
-            prefix = token.string[: min(token.string.find(quote) % 99 for quote in "'\"")]
-            plain = "f" not in prefix.lower()
-            yield repr(ast.literal_eval(token.string)) if plain else token.string
-        else:
-            yield MARKS.get(token.type, token.string)
+def _text(part: object) -> str:
+    """A part of a syntax tree as text, without statements that are nothing but a string.
+
+    Fields that are empty are left out, as every version of Python adds some.
+    """
+    if isinstance(part, list):
+        return f"[{', '.join(_text(one) for one in part if not _is_docstring(one))}]"
+    if isinstance(part, ast.JoinedStr):  # Python 3.12 cuts the text of some f-strings in two
+        words = [
+            str(one.value) if isinstance(one, ast.Constant) else _text(one) for one in part.values
+        ]
+        return f"f{''.join(words)!a}"
+    if not isinstance(part, ast.AST):
+        return ascii(part)
+    fields = [(name, value) for name, value in ast.iter_fields(part) if value not in (None, [])]
+    return f"{type(part).__name__}({', '.join(f'{name}={_text(v)}' for name, v in fields)})"
 
 
-def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The source text from (row, column) to (row, column), rows from 1."""
-    (first, left), (last, right) = start, end
-    if first == last:
-        return lines[first - 1][left:right]
-    return "".join([lines[first - 1][left:], *lines[first : last - 1], lines[last - 1][:right]])
-
-
-def _without_docstrings(tokens: list[str]) -> list[str]:
-    """Statements that are nothing but a string do nothing: docstrings, mostly."""
-    kept: list[str] = []
-    for place, text in enumerate(tokens):
-        begins = not kept or kept[-1] in MARKS.values()
-        alone = tokens[place + 1 : place + 2] == ["\n"] and text[-1:] in "'\""
-        if begins and (text == "\n" or (alone and text)):
-            continue
-        kept.append(text)
-    return kept
-
-
-def _is_layout(tokens: list[str], place: int) -> bool:
-    """Whether this is a trailing comma that changes nothing: one of several, or of a call."""
-    if tokens[place] != "," or tokens[place + 1] not in CLOSING:
-        return False
-    depth, commas, at = 0, 0, place - 1
-    while depth >= 0:
-        text = tokens[at]
-        depth += (text in CLOSING) - (text in ("(", "[", "{"))
-        commas += text == "," and not depth
-        at -= 1
-    before, opening = tokens[at] if at >= 0 else "", tokens[at + 1]
-    named = before.isidentifier() and not keyword.iskeyword(before)
-    calls = named or before in CLOSING or before[-1:] in ("'", '"')
-    tuple_of_one = opening == ("[" if calls else "(") and not commas
-    return not tuple_of_one
+def _is_docstring(part: object) -> bool:
+    """Such a statement does nothing, wherever it stands."""
+    value = getattr(part, "value", None) if isinstance(part, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

@@ -1,4 +1,7 @@
-"""Results whose making is not on record: a change of parameters or code would pass them by."""
+"""What is kept of a job: its log, its benchmark, and Snakemake's record of how a file was made.
+
+Without that record a change of parameters or code would pass the file by.
+"""
 
 import os
 import re
@@ -48,6 +51,22 @@ def _refuse_blind_triggers(settings: Any) -> None:
             f"error: --rerun-triggers: without {', '.join(missing)} a changed parameter or program "
             "would rerun nothing: remove the option, or add them"
         )
+
+
+def name_logs(workflow: Any) -> None:
+    """Let the jobs of every rule log to logs/<rule>/<wildcards>.log, and time them.
+
+    The times go to logs/benchmarks/. A rule that names a log, and a target, are left alone.
+    """
+    places = {"study": "{study}", "sweep": "{sweep}", "ratio": "{ratio}"}
+    places |= {"architecture": "{architecture}", "seed": "seed{seed}", "sampler": "{sampler}"}
+    for rule in workflow.rules:
+        if not (rule.log or rule.norun):
+            named = [place for key, place in places.items() if key in rule.wildcard_names]
+            path = "/".join([rule.name, *named])
+            rule.log_modifier = rule.benchmark_modifier = workflow.modifier.path_modifier
+            rule.set_log(f"logs/{path}.log")
+            rule.benchmark = f"logs/benchmarks/{path}.tsv"
 
 
 def _record(folder: str, path: str) -> Path:

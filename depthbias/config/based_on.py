@@ -6,8 +6,8 @@ Works on the content of params.yaml as it was read, before its values are checke
 from typing import Any
 
 from depthbias.config.blocks import Block
-from depthbias.config.checks import suggestion
 from depthbias.config.study import Study
+from depthbias.system.errors import suggestion
 
 KEY = "based_on"
 
@@ -44,9 +44,7 @@ def lineage(studies: dict[str, Any], name: str) -> list[str]:
         if not isinstance(base, str) or not base:
             raise ValueError(f"{path}: give the name of one study, not {base!r}, or delete the key")
         if base not in studies:
-            raise ValueError(
-                f"{path}: no study {base!r}{suggestion(base, list(map(str, studies)))}"
-            )
+            raise ValueError(f"{path}: no study {base!r}{suggestion(base, map(str, studies))}")
         if base in names:
             circle = " -> ".join([*names[names.index(base) :], base])
             raise ValueError(f"{path}: {circle} is a circle: give one of them all keys instead")

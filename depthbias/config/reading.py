@@ -10,9 +10,8 @@ from pydantic import ValidationError
 
 from depthbias.config.based_on import KEY, block_class, origin, resolve
 from depthbias.config.blocks import Block, Selector
-from depthbias.config.checks import suggestion
 from depthbias.config.study import Params, Study, Sweep
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, explain, suggestion
 
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
 

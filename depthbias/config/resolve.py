@@ -7,9 +7,8 @@ import argparse
 
 import yaml
 
-from depthbias.config.checks import suggestion
 from depthbias.config.reading import load
-from depthbias.system.errors import UserError, command
+from depthbias.system.errors import UserError, command, suggestion
 
 
 def main() -> None:

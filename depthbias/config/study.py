@@ -27,9 +27,11 @@ from depthbias.config.blocks import (
     Structure,
     Training,
 )
-from depthbias.config.checks import check, check_ratio, refuse_repeats, suggestion
+from depthbias.config.checks import check, refuse_repeats
+from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
+from depthbias.system.errors import suggestion
 
 RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
 
@@ -84,7 +86,8 @@ class Study(Block):
     @classmethod
     def _percentages(cls, value: list[str]) -> list[str]:
         for ratio in value:
-            check_ratio(ratio)
+            if ratio != "natural":
+                check(percentages, ratio)
         return refuse_repeats(value)
 
     @field_validator("seeds")

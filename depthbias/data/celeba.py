@@ -10,11 +10,12 @@ import numpy as np
 from depthbias.data.dataset import DataSet, find_file, read_text
 from depthbias.data.persons import read_persons
 from depthbias.data.photos import Photo, decode_stream
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 
 ATTRIBUTES = "list_attr_celeba.txt"
 IMAGES = ("img_align_celeba.zip", "img_align_celeba")
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
+DAMAGE = (OSError, EOFError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
 LARGEST = 64 * 2**20  # bytes of one unpacked image file; more is no photo but a zip bomb
 
 
@@ -96,10 +97,8 @@ def _missing(file: str, images: Path, table: Path) -> UserError:
 
 
 def _from_folder(folder: Path, source: list[str], table: Path) -> Iterator[Photo]:
-    try:
+    with reading(folder):
         present = {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise explain(error, folder, "cannot read") from error
     for file in source:
         if file not in present:
             raise _missing(file, folder, table)
@@ -108,12 +107,8 @@ def _from_folder(folder: Path, source: list[str], table: Path) -> Iterator[Photo
 
 def _from_zip(path: Path, source: list[str], table: Path) -> Iterator[Photo]:
     """Members are found by file name, in whatever folder; nothing is ever unpacked to disk."""
-    try:
+    with reading(path, "not a complete zip file", "download it again", (zipfile.BadZipFile,)):
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path}: not a complete zip file: download it again") from error
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
     members = {
         PurePosixPath(member.filename).name: member
         for member in archive.infolist()
@@ -128,17 +123,5 @@ def _from_zip(path: Path, source: list[str], table: Path) -> Iterator[Photo]:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:
     if member.file_size > LARGEST:
         raise UserError(f"{path}: {member.filename} is {member.file_size} bytes large: refused")
-    try:
+    with reading(path, f"{member.filename} is damaged", "download the images again", DAMAGE):
         return archive.read(member)
-    except (
-        OSError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-        ValueError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
-        raise UserError(
-            f"{path}: {member.filename} is damaged ({error}): download the images again"
-        ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import reading
 from depthbias.system.files import map_npz, replacing
 
 BLOCK = 4096  # images mapped at a time: 50 MB at 64x64x3
@@ -43,12 +43,8 @@ def find_file(name: str, folders: Sequence[Path]) -> Path | None:
 
 def read_text(path: Path) -> str:
     """The UTF-8 text of a file (a byte-order mark is dropped); UserError when it cannot be read."""
-    try:
+    with reading(path, "not UTF-8 text", "save it as UTF-8, or fetch it again"):
         return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text: save it as UTF-8, or fetch it again") from error
 
 
 def write_data_set(

@@ -10,7 +10,7 @@ import numpy as np
 from depthbias.data.dataset import DataSet, find_file, one_hot
 from depthbias.data.resize import resized_blocks
 from depthbias.system.downloads import check_md5, download
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -78,13 +78,9 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     Format: bytes 0, 0, 8 (unsigned byte) and the number of dimensions; the dimensions as big-endian
     32-bit integers; the values, last dimension fastest.
     """
-    try:
-        with gzip.open(path) as file:
-            content = file.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged or incomplete ({error}): fetch it again") from error
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
+    damage = (EOFError, gzip.BadGzipFile, zlib.error)
+    with reading(path, "damaged or incomplete", "fetch it again", damage), gzip.open(path) as file:
+        content = file.read()
     start = 4 + 4 * dimensions
     if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) < start:
         raise UserError(f"{path}: not an IDX file of bytes in {dimensions}-D: fetch it again")

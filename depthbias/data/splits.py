@@ -1,6 +1,5 @@
 """Classes of a data set, exact duplicates, and what is held out; the one reader of a split."""
 
-import difflib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading, suggestion
 from depthbias.system.files import read_json
 
 Rule = Mapping[str, Sequence[str]]  # {"all": [...], "any": [...], "none": [...]}, each optional
@@ -48,7 +47,7 @@ def _in_class(attributes: np.ndarray, names: Sequence[str], name: str, rule: Rul
     for attribute in (attribute for part in rule.values() for attribute in part):
         if attribute not in columns:
             raise UserError(
-                f"class {name}: attribute {attribute!r} does not exist{_hint(attribute, names)}"
+                f"class {name}: no attribute {attribute!r}{suggestion(attribute, names)}"
             )
 
     def chosen(part: str) -> np.ndarray:
@@ -56,15 +55,6 @@ def _in_class(attributes: np.ndarray, names: Sequence[str], name: str, rule: Rul
 
     some = chosen("any").any(axis=1) if rule.get("any") else True
     return np.asarray(chosen("all").all(axis=1) & ~chosen("none").any(axis=1) & some)
-
-
-def _hint(name: str, names: Sequence[str]) -> str:
-    by_lower = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    if close:
-        return f": did you mean {by_lower[close[0]]!r}?"
-    shown = ", ".join(names[:10])
-    return f": the data set has {shown}" + (" ..." if len(names) > 10 else "")
 
 
 def first_copies(blocks: Iterable[np.ndarray], wanted: np.ndarray) -> np.ndarray:
@@ -116,19 +106,15 @@ class Split:
 def read_split(path: Path) -> Split:
     """The split in a file; UserError if it is damaged."""
     content = read_json(path)
-    try:
+    with reading(path, "not a split", "split the data set again"):
         names = class_names(content["classes"])
         parts = [[np.array(content[part][name]) for name in names] for part in PARTS]
         population = tuple(int(count) for count in content["population"])
         pool, calibration, control = parts
         split = Split(names, pool, calibration, control, population, str(content["images"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a split ({lacking(error)}): split the data set again"
-        ) from error
-    rows = [own for part in parts for own in part]
-    if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
-        raise UserError(f"{path}: not a split (rows are no numbers): split the data set again")
+        rows = [own for part in parts for own in part]
+        if not (rows and len(population) == len(names) and all(map(is_rows, rows))):
+            raise ValueError("rows are no numbers")
     return split
 
 

@@ -1,6 +1,7 @@
 """Subsets with exact class proportions, and the one reader of a subset's file."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.splits import Split, class_names, is_rows
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz, read_json
 
 
@@ -47,23 +48,13 @@ class Subset:
 def read_subset(path: Path, classes: Sequence[str] | None = None) -> Subset:
     """The subset in a file; UserError if it is damaged, or has other classes than `classes`."""
     content = read_json(path)
-    try:
+    with reading(path, "not a training subset", "draw it again"):
         names = class_names(content["classes"])
         rows, labels = np.array(content["indices"]), np.array(content["labels"])
         subset = Subset(path, str(content["ratio"]), str(content["seed"]), names, rows, labels)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a training subset ({lacking(error)}): draw it again"
-        ) from error
-    if not (
-        is_rows(rows)
-        and is_rows(labels)
-        and rows.shape == labels.shape
-        and labels.max() < len(names)
-    ):
-        raise UserError(
-            f"{path}: not a training subset (indices and labels do not fit): draw it again"
-        )
+        fit = is_rows(rows) and is_rows(labels) and rows.shape == labels.shape
+        if not (fit and labels.max() < len(names)):
+            raise ValueError("indices and labels do not fit")
     if classes is not None:
         check_classes(path, names, classes)
     return subset
@@ -85,6 +76,18 @@ def subset_of(subsets: Sequence[Subset], path: Path, ratio: str, seed: str) -> S
     raise UserError(f"{path}: no subset {ratio} of seed {seed} was given")
 
 
+def percentages(ratio: str) -> list[float]:
+    """The parts of a ratio like "90-10"; UserError unless all are above 0 and their sum is 100."""
+    if not re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)+", ratio):
+        raise UserError(f"{ratio!r} is not a ratio: write 90-10, 50-30-20 or natural")
+    parts = [float(part) for part in ratio.split("-")]
+    if not math.isclose(sum(parts), 100):
+        raise UserError(f"{ratio!r} sums to {sum(parts):g}, not 100: change its numbers")
+    if min(parts) <= 0:
+        raise UserError(f"{ratio!r} has an empty class: leave the class out instead")
+    return parts
+
+
 def class_proportions(
     ratio: str, classes: Sequence[str], population: Sequence[int]
 ) -> dict[str, float]:
@@ -95,17 +98,11 @@ def class_proportions(
     if ratio == "natural":
         total = sum(population)
         return {name: count / total for name, count in zip(classes, population, strict=True)}
-    try:
-        percents = [float(part) for part in ratio.split("-")]
-    except ValueError:
-        percents = []
+    percents = percentages(ratio)
     if len(percents) != len(classes):
         raise UserError(
-            f"ratio {ratio!r}: {len(classes)} percentages are needed, for {', '.join(classes)}, "
-            "joined by '-', like 90-10 (or the word natural)"
+            f"{ratio!r}: {len(classes)} percentages are needed, for {', '.join(classes)}"
         )
-    if not math.isclose(sum(percents), 100):
-        raise UserError(f"ratio {ratio!r}: the percentages sum to {sum(percents):g}, not to 100")
     return {name: percent / 100 for name, percent in zip(classes, percents, strict=True)}
 
 

@@ -1,12 +1,11 @@
 """What every kind of network must answer: the base of the named architectures. No torch."""
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, suggestion
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -89,13 +88,10 @@ Kind = TypeVar("Kind", bound=Architecture)
 
 
 def find(name: str, table: Mapping[str, Kind]) -> Kind:
-    """The architecture called `name`; a UserError names the nearest one that exists."""
+    """The architecture called `name`, else a UserError."""
     if name in table:
         return table[name]
-    near = difflib.get_close_matches(name, table, n=1, cutoff=0)
-    raise UserError(
-        f"unknown architecture '{name}': did you mean '{near[0]}'? There are {', '.join(table)}"
-    )
+    raise UserError(f"unknown architecture {name!r}{suggestion(name, table)}")
 
 
 def check_channels(channels: int) -> None:

@@ -11,23 +11,19 @@ from depthbias.data.subsets import read_subset
 from depthbias.diffusion.checkpoints import load_model
 from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.system.compute import fast_layout
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz
 
 
 def load_denoiser(
-    model_path: Path, meta_path: Path, device: torch.device
+    model_path: Path, meta_path: Path, device: torch.device, clip: bool = False
 ) -> tuple[NetworkDenoiser, dict[str, Any]]:
-    """(the model on the device as a denoiser that is not clipped, its description)."""
+    """(the model on the device as a denoiser, clipped or not, its description)."""
     model: Any
     model, meta = load_model(model_path, meta_path)
     model.to(device=device, memory_format=fast_layout(meta["size"], device))
-    try:
-        return NetworkDenoiser(model, meta["objective"], meta["sigma_data"]), meta
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"{meta_path}: not usable as a denoiser ({error}): train it again"
-        ) from error
+    with reading(meta_path, "not usable as a denoiser", "train it again"):
+        return NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip), meta
 
 
 def load_training_images(

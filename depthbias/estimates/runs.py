@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from depthbias.diffusion.architectures import SERIES, get_architecture
 from depthbias.system.arguments import flag
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 
 ALL = "all"  # the ratio, architecture or seed of what is over all of them
 REAL = "real"  # the architecture of rows about held-out images
@@ -51,16 +51,12 @@ def read_run(path: str | Path, told: object, study: str | None = None) -> Run:
     path: the file, for messages. told: JSON, as text or decoded. UserError for text that is damaged
     or lacks a key, an architecture that is unknown, and another study than `study` (if given).
     """
-    try:
+    with reading(path, "the run is not described"):
         keys = told if isinstance(told, Mapping) else json.loads(str(told))
         values = {name: keys[name] for name in Run._fields if name in keys or name != "sampler"}
         if not all(isinstance(v, str | int) and str(v).isprintable() for v in values.values()):
             raise ValueError("a value is neither a name nor a number")
         run = Run(**{name: str(value) for name, value in values.items()})
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: the run is not described ({lacking(error)}): make it again"
-        ) from error
     try:
         get_architecture(run.architecture)
     except UserError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from depthbias.estimates.runs import ALL, REAL, TRAIN
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import write_csv
 
 COLUMNS = [
@@ -50,14 +50,8 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]] | pd.DataFrame) 
 def read_rows(path: str | Path) -> pd.DataFrame:
     """Read tidy rows; text columns are strings (empty where absent), numbers are floats."""
     text = {name: str for name in KEYS if name not in ("k", "sigma")}
-    try:
+    with reading(path, "not a table of results", "delete it and run again"):
         frame = pd.read_csv(path, dtype=text, keep_default_na=True)
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not a table of results ({error}): delete it and run again"
-        ) from error
     if list(frame.columns) != COLUMNS:
         raise UserError(f"{path}: columns are not {', '.join(COLUMNS)}: delete it and run again")
     return frame.fillna(dict.fromkeys(text, ""))
@@ -103,17 +97,13 @@ def of(
 def models(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about models, or about a series of them: neither images of the data set nor pairs."""
     apart = rows["architecture"].isin(["", REAL, TRAIN])
-    return rows[~apart & ~_pair(rows)]
+    pair = rows["architecture"].str.contains("~") | rows["seed"].str.contains("~")
+    return rows[~apart & ~pair]
 
 
 def real(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows about held-out images."""
     return rows[rows["architecture"] == REAL]
-
-
-def pairs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows about pairs of models: of two architectures, or of two seeds."""
-    return rows[_pair(rows)]
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +120,3 @@ def main_sampler(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the main sampler, which a table lists first, and rows without a sampler."""
     first = rows.loc[rows["sampler"] != "", "sampler"].head(1)
     return rows[rows["sampler"].isin([*first, ""])]
-
-
-def _pair(rows: pd.DataFrame) -> pd.Series:
-    return rows["architecture"].str.contains("~") | rows["seed"].str.contains("~")

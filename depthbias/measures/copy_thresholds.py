@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from depthbias.estimates.intervals import QUANTILES, Estimate
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import read_json
 
 Calibrated = Literal["calibrated"]
@@ -55,14 +55,10 @@ def in_words(described: Mapping[str, Any]) -> str:
 
 def read_thresholds(path: Path) -> dict[str, float]:
     """The thresholds of the embeddings that have one, as measure_neighbors.py has told them."""
-    try:
-        described = read_json(path)
+    described = read_json(path)
+    with reading(path, "a threshold is not described", "measure again"):
         return {
             name: float(about["copies"]["threshold"])
             for name, about in described.items()
             if "copies" in about
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path}: a threshold is not described ({lacking(error)}): measure again"
-        ) from error

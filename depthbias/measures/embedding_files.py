@@ -12,7 +12,7 @@ import numpy as np
 from depthbias.data.splits import is_rows
 from depthbias.estimates.runs import Run, read_run
 from depthbias.measures.samples import is_noise
-from depthbias.system.errors import UserError, lacking
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import map_npz, read_npz, write_npz
 
 REMEDY = "embed all images of the study again"
@@ -111,15 +111,11 @@ def _common(
     path: Path, labels: np.ndarray, classes: np.ndarray, about: np.ndarray, sums: np.ndarray
 ) -> tuple[Path, np.ndarray, tuple[str, ...], dict[str, Any], np.ndarray]:
     """What all archives hold, checked, in the order of the fields of `Embedded`."""
-    try:
+    with reading(path, "the embeddings are not described", REMEDY):
         described = json.loads(str(about))
         told = [described["diversity"]["embedding"], *(e["metric"] for e in described.values())]
         if not all(isinstance(text, str) for text in told):
             raise ValueError("a name is no text")
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise UserError(
-            f"{path}: the embeddings are not described ({lacking(error)}): {REMEDY}"
-        ) from error
     whole = labels.size and labels.dtype.kind in "iu" and labels.ndim == classes.ndim == 1
     table = sums.ndim == 2 and sums.dtype.kind == "f" and sums.shape[1] == classes.size
     if not (whole and table and 0 <= labels.min() <= labels.max() < classes.size):

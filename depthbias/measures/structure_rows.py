@@ -21,8 +21,6 @@ def regime(sigma: float) -> str:
 
 
 COSINES = ("linearity", "linearity_centred", "alignment")  # at most 1
-
-
 TRENDS = ("linearity", "linearity_centred", "score_error:gaussian", "score_error:linear")
 
 

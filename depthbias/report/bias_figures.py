@@ -35,8 +35,6 @@ from depthbias.report.panels import (
 from depthbias.report.style import GREY, Mark, class_marks, label_ends, ordered_marks, styled
 
 NAME_GAP = 0.17 / ROW_HEIGHT
-
-
 REFERENCE: dict[str, Any] = {"ls": (0, (4, 3)), "lw": 0.8, "alpha": 0.8, "zorder": 0.8}
 
 

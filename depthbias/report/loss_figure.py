@@ -13,7 +13,7 @@ from depthbias.estimates.runs import Run, read_run
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import architecture_marks, legend_above, mark_handles, panel_grid
 from depthbias.report.style import Mark, styled
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 
 # Columns of a log, and what they are called.
 LOSSES = {
@@ -73,13 +73,9 @@ def read_logs(paths: Iterable[Path], study: str) -> pd.DataFrame:
     """
     parts = []
     for path in paths:
-        try:
+        with reading(path, "not a training log", "train again"):
             log = pd.read_csv(path, dtype=dict.fromkeys(KEYS, str))[[*KEYS, "images", *LOSSES]]
-            told = log[KEYS].drop_duplicates().to_dict("records")
-        except OSError as error:
-            raise explain(error, path, "cannot read") from error
-        except (KeyError, ValueError) as error:
-            raise UserError(f"{path}: not a training log ({error}): train again") from error
+        told = log[KEYS].drop_duplicates().to_dict("records")
         if len(told) != 1:
             raise UserError(f"{path}: a log of {len(told)} runs, not of one: train again")
         read_run(path, told[0], study)

@@ -1,10 +1,14 @@
 """The flags of scripts: those that several scripts share, and how a script declares its own."""
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from depthbias.system.errors import command
+
+Arguments = Namespace  # the values of flags
 Flag = tuple[str, dict[str, Any]]  # its name, and the options of `ArgumentParser.add_argument`
 
 
@@ -34,6 +38,39 @@ def positive(text: str) -> int:
     if value < 1:
         raise ArgumentTypeError(f"{value} is not 1 or more")
     return value
+
+
+def natural(text: str) -> int:
+    """A whole number from 0, as the kind of a flag."""
+    value = int(text)
+    if value < 0:
+        raise ArgumentTypeError(f"{value} is not 0 or more")
+    return value
+
+
+class WrongUsage(Exception):
+    """Flags that do not go together: ends a script as argparse does, with exit status 2."""
+
+
+def script(*flags: Flag) -> Callable[[Callable[[Arguments], None]], Callable[[], None]]:
+    """Make a function of the values of these flags the main function of a script.
+
+    It is the last one in its file, as it runs at once where the file is the program.
+    """
+
+    def decorate(main: Callable[[Arguments], None]) -> Callable[[], None]:
+        def run() -> None:
+            given = parser(sys.modules["__main__"].__doc__, *flags)
+            try:
+                main(given.parse_args())
+            except WrongUsage as error:
+                given.error(str(error))
+
+        if main.__module__ == "__main__":
+            command(run)
+        return run
+
+    return decorate
 
 
 def parser(text: str | None, *flags: Flag) -> ArgumentParser:

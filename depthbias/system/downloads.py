@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import replacing
 
 TIMEOUT = 30  # seconds without an answer before the next mirror is tried
@@ -16,11 +16,8 @@ class Failed(Exception):
 
 def hash_of(path: Path, algorithm: str) -> str:
     """The hash of a file in hex."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, algorithm).hexdigest()
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def check_md5(path: Path, md5: str) -> None:

@@ -1,10 +1,14 @@
 """Errors that a user can act on: one line, no traceback."""
 
+import difflib
 import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+Unfit = tuple[type[Exception], ...]
 
 
 class UserError(Exception):
@@ -27,9 +31,34 @@ def explain(error: OSError, path: object, doing: str = "cannot write") -> UserEr
     return UserError(f"{path}: {doing}: {remedy}")
 
 
-def lacking(error: Exception) -> str:
-    """What is wrong with the content of a file: "no 'key'" for a missing key, else the message."""
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
+def suggestion(name: str, valid: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" for the valid name most like `name`, or the list of valid names."""
+    by_lower = {one.lower(): one for one in valid}
+    if close := difflib.get_close_matches(name.lower(), by_lower, n=1):
+        return f"; did you mean {by_lower[close[0]]!r}?"
+    first = ", ".join([*by_lower.values()][:10])
+    return f"; valid: {first}{', ...' if len(by_lower) > 10 else ''}"
+
+
+# What is raised where a file holds something else than it should.
+UNFIT = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+@contextmanager
+def reading(
+    path: object, fault: str = "damaged", remedy: str = "make it again", unfit: Unfit = UNFIT
+) -> Iterator[None]:
+    """Where the block fails to read a file, a UserError says so in one line.
+
+    An error in `unfit` becomes "PATH: FAULT (why): REMEDY"; one of the system is explained.
+    """
+    try:
+        yield
+    except unfit as error:
+        why = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise UserError(f"{path}: {fault} ({why}): {remedy}") from error
+    except OSError as error:
+        raise explain(error, path, "cannot read") from error
 
 
 def command(main: Callable[[], None]) -> None:

@@ -6,34 +6,25 @@ import json
 import math
 import os
 import tempfile
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UNFIT, explain, reading
 
 # An archive that unpacks to more than both is a decompression bomb, not an array of ours.
 BOMB_BYTES = 2**30
 BOMB_RATIO = 100  # deflate reaches 1032 on zeros; images and vectors stay below 20
 # What zipfile and numpy raise on archives that are damaged or forged.
-DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,  # NotImplementedError among them
-    SyntaxError,
-    RecursionError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+FORGED = (*UNFIT, EOFError, RuntimeError, SyntaxError, TokenError, BadZipFile, zlib.error)
+DAMAGED = ("not a complete depthbias archive", "delete it and run again", FORGED)
 
 
 @contextmanager
@@ -110,12 +101,8 @@ def write_csv(path: str | Path, frame: Any, digits: int = 10) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read JSON; a missing, truncated or malformed file is a UserError."""
-    try:
+    with reading(path, "not valid JSON", "delete it and run again"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}): delete it and run again") from error
 
 
 def write_npz(
@@ -132,7 +119,7 @@ def write_npz(
 
 def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
     """The named arrays of an .npz, in that order; pickles and decompression bombs are refused."""
-    with _reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path, *DAMAGED), zipfile.ZipFile(path) as archive:
         for name in names:
             _check_member(archive, name)
         with np.load(path, allow_pickle=False) as arrays:
@@ -141,13 +128,13 @@ def read_npz(path: str | Path, *names: str) -> list[np.ndarray]:
 
 def names_npz(path: str | Path) -> list[str]:
     """The names of the arrays of an .npz."""
-    with _reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path, *DAMAGED), zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def map_npz(path: str | Path, name: str) -> np.ndarray:
     """A read-only memory map of one array of an .npz written with compress=False."""
-    with _reading(path):
+    with reading(path, *DAMAGED):
         with zipfile.ZipFile(path) as archive:
             shape, fortran, dtype, in_member = _check_member(archive, name)
             member = archive.getinfo(f"{name}.npy")
@@ -158,19 +145,6 @@ def map_npz(path: str | Path, name: str) -> np.ndarray:
             name_length, extra_length = np.frombuffer(file.read(4), "<u2")
         offset = member.header_offset + 30 + int(name_length) + int(extra_length) + in_member
         return np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
-
-
-@contextmanager
-def _reading(path: str | Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except DAMAGE as error:
-        raise UserError(
-            f"{path}: not a complete depthbias archive ({' '.join(str(error).split())}): "
-            "delete it and run again"
-        ) from error
 
 
 def _check_member(

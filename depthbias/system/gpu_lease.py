@@ -139,13 +139,17 @@ def _devices() -> list[str]:
     """
     if os.environ.get("DEPTHBIAS_DEVICES"):
         return [str(number) for number in range(_positive("DEPTHBIAS_DEVICES", 1))]
+    return parse_listing(_nvidia_smi("-L"))
+
+
+def _nvidia_smi(*words: str) -> str:
+    """What nvidia-smi says; nothing where it is not there or fails."""
+    command = ["nvidia-smi", *words]
     try:
-        listing = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True
-        ).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
-        return []
-    return parse_listing(listing)
+        return ""
+    return done.stdout
 
 
 def _uuid(entry: str, devices: list[str]) -> str:
@@ -159,12 +163,8 @@ def _uuid(entry: str, devices: list[str]) -> str:
 
 def driver_version() -> str:
     """The version of the NVIDIA driver, as nvidia-smi says; "unknown" where it says none."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return next(iter(told.stdout.split()), "unknown")
+    told = _nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader")
+    return next(iter(told.split()), "unknown")
 
 
 def parse_listing(listing: str) -> list[str]:

@@ -10,7 +10,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import replacing
 
 
@@ -31,10 +31,8 @@ def write_tensors(
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
     """(tensors on the CPU, metadata, SHA-256 of the file); UserError unless the file is whole."""
-    try:
+    with reading(path):
         content = Path(path).read_bytes()
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
     try:
         tensors = safetensors.torch.load(content)
         (length,) = struct.unpack("<Q", content[:8])

@@ -25,11 +25,7 @@ from depthbias.vision.pretrained import (
 )
 
 BATCH = 128
-
-
 GRID = 4  # cells a side of the classifier's vectors
-
-
 Report = Callable[[int], None]
 
 

@@ -20,10 +20,7 @@ LPIPS_NETS = {
     "squeeze": (17, TORCHVISION["squeezenet1_1"]),
 }
 
-
 ENLARGE = "sides below {} px resized to 64 (bilinear)"
-
-
 RGB = "grey repeated to RGB"
 
 
@@ -91,11 +88,9 @@ EMBEDDINGS: dict[str, Embedding] = {
     ),
 }
 
-
 CLASSIFIER_DISTANCE = (
     "LPIPS's distance on the study's own classifier: outputs of all residual blocks, channels "
     "weighted equally (not the published LPIPS networks and weights)"
 )
-
 
 BACKBONES = tuple(name for name, row in EMBEDDINGS.items() if row.backbone)

@@ -18,11 +18,7 @@ from depthbias.vision.embeddings import LPIPS_NETS
 from depthbias.vision.pretrained import load_state
 
 ENLARGED = 64  # pixels, the side that smaller images are resized to
-
-
 EPSILON = 1e-10  # added to the length of features, as the lpips package does
-
-
 BATCH = 128  # images a network pass
 
 

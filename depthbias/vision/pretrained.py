@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from depthbias.system.downloads import Failed, fetch
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError, reading
 
 if TYPE_CHECKING:
     import torch
@@ -76,25 +76,19 @@ def load_state(weights: Weights) -> "dict[str, torch.Tensor]":
     """
     import torch
 
-    content = read_weights(weights)
-    try:
-        state: dict[str, torch.Tensor] = torch.load(
-            io.BytesIO(content), map_location="cpu", weights_only=True
-        )
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise UserError(f"{weights_folder() / weights.file}: not a checkpoint: {error}") from error
-    return state
+    file, path = io.BytesIO(read_weights(weights)), weights_folder() / weights.file
+    damage = (RuntimeError, pickle.UnpicklingError, EOFError)
+    with reading(path, "not a checkpoint", f"fetch {weights.url} again", damage):
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def load_script(weights: Weights) -> Any:
     """A TorchScript module, in eval mode on the CPU. It is code: run after its hash was checked."""
     import torch
 
-    content = read_weights(weights)
-    try:
-        return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
-    except RuntimeError as error:
-        raise UserError(f"{weights_folder() / weights.file}: not TorchScript: {error}") from error
+    file, path = io.BytesIO(read_weights(weights)), weights_folder() / weights.file
+    with reading(path, "not TorchScript", f"fetch {weights.url} again", (RuntimeError,)):
+        return torch.jit.load(file, map_location="cpu").eval()
 
 
 def read_weights(weights: Weights) -> bytes:
@@ -108,10 +102,8 @@ def read_weights(weights: Weights) -> bytes:
     sha256 = weights_hash(weights)
     if not path.exists():
         _download(path, weights.url, sha256)
-    try:
+    with reading(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise UserError(

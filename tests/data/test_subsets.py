@@ -151,10 +151,12 @@ def test_ratios():
     assert class_proportions("90-10", ["six", "nine"], [1, 1]) == {"six": 0.9, "nine": 0.1}
     assert class_proportions("12.5-87.5", ["a", "b"], [1, 1]) == {"a": 0.125, "b": 0.875}
     assert class_proportions("natural", ["a", "b"], [300, 100]) == {"a": 0.75, "b": 0.25}
-    with pytest.raises(UserError, match="sum to 110, not to 100"):
+    with pytest.raises(UserError, match="sums to 110, not 100"):
         class_proportions("90-20", ["a", "b"], [1, 1])
-    for wrong in ("90", "90-5-5", "ninety-ten", "", "90--10"):
-        with pytest.raises(UserError, match="2 percentages are needed, for a, b"):
+    with pytest.raises(UserError, match="2 percentages are needed, for a, b"):
+        class_proportions("90-5-5", ["a", "b"], [1, 1])
+    for wrong in ("90", "ninety-ten", "", "90--10"):
+        with pytest.raises(UserError, match="is not a ratio: write 90-10"):
             class_proportions(wrong, ["a", "b"], [1, 1])
 
 
@@ -179,9 +181,9 @@ def test_classes_follow_their_rules():
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ({"a": {"all": ["Mal"]}}, "class a: attribute 'Mal' does not exist: did you mean 'Male'"),
+        ({"a": {"all": ["Mal"]}}, "class a: no attribute 'Mal'; did you mean 'Male'"),
         ({"a": {"any": ["blond hair"]}}, "did you mean 'Blond_Hair'"),
-        ({"a": {"none": ["xyzzy"]}}, "does not exist: the data set has Blond_Hair, Male, Young$"),
+        ({"a": {"none": ["xyzzy"]}}, "'xyzzy'; valid: Blond_Hair, Male, Young$"),
         ({"a": {"all": ["Male"]}, "b": {"any": ["Young"]}}, "classes a and b share 2 images"),
         ({"a": {"all": ["Male"], "none": ["Male"]}}, "class a: no image matches"),
         ({"a": {}}, "class a: give attributes under"),

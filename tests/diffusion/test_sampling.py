@@ -430,7 +430,7 @@ def test_script_names_a_model_that_gives_no_numbers(folder, architecture):
 
 
 def test_script_names_what_is_wrong(folder, architecture, capsys):
-    with pytest.raises(SystemExit, match=r"--steps 1001: .* 1 to 1000"):
+    with pytest.raises(SystemExit, match=r"--steps 1001 .* 1 to 1000"):
         run_script(folder, steps=1001)
     save(architecture, folder, objective="flow")
     with pytest.raises(SystemExit, match=r"model\.json: .*'flow' is none of ddpm, edm"):

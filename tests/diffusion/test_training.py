@@ -337,6 +337,7 @@ def flags(inputs, output, **changes):
         "log_every": 100,
         "model": output / "model.safetensors",
         "meta": output / "model.json",
+        "kept_snapshots": output / "snapshots.safetensors",
         "log": output / "train.csv",
         "usage": output / "train-usage.json",
     } | changes
@@ -400,6 +401,7 @@ def test_outputs_of_the_script(whole):
     assert sorted(p.name for p in whole.iterdir()) == [
         "model.json",
         "model.safetensors",
+        "snapshots.safetensors",
         "train-usage.json",
         "train.csv",
     ]

@@ -194,6 +194,7 @@ def test_scripts_train_and_sample_it_on_digits(tmp_path):
         clip=1.0,
         ema_halflife=64,
         log_every=64,
+        kept_snapshots="snapshots.safetensors",
         log="train.csv",
         usage="train-usage.json",
         **model,

@@ -146,7 +146,7 @@ def test_architectures_need_no_torch():
 
 
 def test_build_unet_builds_u_nets_only():
-    with pytest.raises(UserError, match="unknown architecture 'dit-small': did you mean"):
+    with pytest.raises(UserError, match="unknown architecture 'dit-small'; valid: depth2, "):
         build_unet("dit-small", channels=1, size=8)
     with pytest.raises(UserError, match="0 image channels"):
         build_unet("depth2", channels=0, size=8)

@@ -29,7 +29,6 @@ def rows(metric="lpips:alex", **keys):
     [
         (tidy.models, [0, 1, 2, 3]),
         (tidy.real, [4]),
-        (tidy.pairs, [6, 7]),
         (tidy.over_seeds, [1, 3, 5]),
         (tidy.single_seeds, [0, 2, 4, 6]),
         (tidy.main_sampler, [0, 1, 3, 4, 5, 6, 7]),

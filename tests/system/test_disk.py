@@ -107,6 +107,7 @@ def train(inputs, output):
         width=0.25,
         model=output / "model.safetensors",
         meta=output / "model.json",
+        kept_snapshots=output / "snapshots.safetensors",
         log=output / "train.csv",
         usage=output / "train-usage.json",
         **TRAINING,
@@ -147,8 +148,8 @@ def test_training_on_a_full_disk_goes_on_when_there_is_room(inputs, disk):
     assert train(inputs, disk)[0] == 0
     weights = [(folder / "model.safetensors").read_bytes() for folder in (disk, inputs)]
     assert weights[0] == weights[1]
-    made = ["model.json", "model.safetensors", "train-usage.json", "train.csv"]
-    assert names(disk) == ["earlier", *made]
+    made = ["model.json", "model.safetensors", "snapshots.safetensors", "train-usage.json"]
+    assert names(disk) == ["earlier", *made, "train.csv"]
 
 
 def test_sampling_on_a_full_disk_leaves_the_earlier_samples(inputs, disk):

@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "workflow"))
-from code_digest import code_tokens, files_of
+from code_digest import code, files_of
 
 SAME = [
     ("x = 1  # one", "x = 1"),
@@ -45,12 +46,12 @@ OTHER = [
 
 @pytest.mark.parametrize(("one", "two"), SAME)
 def test_layout_comments_and_docstrings_do_not_count(one, two):
-    assert code_tokens(one + "\n") == code_tokens(two + "\n")
+    assert code(one + "\n") == code(two + "\n")
 
 
 @pytest.mark.parametrize(("one", "two"), OTHER)
 def test_what_changes_what_code_does_counts(one, two):
-    assert code_tokens(one + "\n") != code_tokens(two + "\n")
+    assert code(one + "\n") != code(two + "\n")
 
 
 def test_the_code_of_a_script_is_what_it_imports_with_the_packages_above():
@@ -68,8 +69,9 @@ def test_all_modules_of_the_library_are_used_by_a_script():
 
 
 def other_pythons():
-    """Those on PATH that start: a version manager lists some that are not in use."""
+    """Those on PATH, or of pyenv, that start: a version manager lists some that are not in use."""
     found = {shutil.which(f"python3.{minor}") for minor in (11, 12, 13)} - {None}
+    found |= set(map(str, Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python")))
     return [p for p in sorted(found) if not subprocess.run([p, "-c", ""], check=False).returncode]
 
 
@@ -77,10 +79,13 @@ def other_pythons():
 def test_the_digest_does_not_depend_on_the_version_of_python(python):
     if python is None:
         pytest.skip("no other Python is installed")
-    code = "import sys; sys.path.insert(0, 'workflow'); import code_digest as c; "
-    code += "print([c.digest(s) for s in ('train', 'measure_bias', 'plot_summary', 'prepare')])"
+    program = "import sys; sys.path.insert(0, 'workflow'); import code_digest as c; "
+    program += "print([c.digest(s) for s in ('train', 'measure_bias', 'plot_summary', 'prepare')])"
+    program += """; print(c.code('x = f"a{{b}} {y!r:>{w}} {z=}"'))"""
     printed = [
-        subprocess.run([p, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [p, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
         for p in (sys.executable, python)
     ]
     assert printed[0] == printed[1]

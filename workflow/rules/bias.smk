@@ -11,10 +11,6 @@ use rule on_gpu as train_classifier with:
         model=CLASSIFIER,
         meta=CLASSIFIER_META,
         control=CONTROL,
-    log:
-        "logs/train_classifier/{study}.log",
-    benchmark:
-        "logs/benchmarks/train_classifier/{study}.tsv"
     params:
         **calls("train_classifier", lambda w: flags(study_of(w).classifier)),
 
@@ -26,10 +22,6 @@ use rule compute as classify with:
         meta=of_base(CLASSIFIER_META),
     output:
         CLASSES,
-    log:
-        "logs/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
-    benchmark:
-        "logs/benchmarks/classify/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     params:
         **calls("classify"),
 
@@ -44,9 +36,5 @@ use rule script as measure_bias with:
         denoising=DENOISING,
     output:
         BIAS,
-    log:
-        "logs/measure_bias/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_bias/{study}.tsv"
     params:
         **calls("measure_bias", lambda w: flags(study_of(w).bias, study=w.study)),

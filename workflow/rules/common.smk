@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import hold_settings, refuse_unrecorded
+from records import hold_settings, name_logs, refuse_unrecorded
 
 use_checkout()
 hold_settings(workflow)

@@ -7,10 +7,6 @@ rule prepare:
         labels=lambda w: study_of(w).data.labels or [],
     output:
         IMAGES,
-    log:
-        "logs/prepare/{study}.log",
-    benchmark:
-        "logs/benchmarks/prepare/{study}.tsv"
     localrule: True
     conda:
         "../../environment.yml"
@@ -27,10 +23,6 @@ use rule light as split with:
         images=IMAGES,
     output:
         SPLIT,
-    log:
-        "logs/split/{study}.log",
-    benchmark:
-        "logs/benchmarks/split/{study}.tsv"
     params:
         **calls(
             "split",
@@ -48,10 +40,6 @@ use rule light as subset with:
         split=of_base(SPLIT),
     output:
         SUBSET,
-    log:
-        "logs/subset/{study}/{ratio}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/subset/{study}/{ratio}/seed{seed}.tsv"
     params:
         **calls(
             "subset",

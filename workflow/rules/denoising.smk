@@ -11,10 +11,6 @@ use rule on_gpu as measure_denoising with:
         subset=SUBSET,
     output:
         DENOISING_RUN,
-    log:
-        "logs/measure_denoising/{study}/{ratio}/{architecture}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/measure_denoising/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     params:
         **calls(
             "measure_denoising",
@@ -31,10 +27,6 @@ use rule light as estimate_denoising with:
         measurements=lambda w: of_study(DENOISING_RUN, w),
     output:
         DENOISING,
-    log:
-        "logs/estimate_denoising/{study}.log",
-    benchmark:
-        "logs/benchmarks/estimate_denoising/{study}.tsv"
     params:
         **calls("estimate_denoising", of_wildcards),
 
@@ -61,10 +53,6 @@ use rule script as measure_matched with:
         denoising=lambda w: of_sweep(DENOISING_RUN, w),
     output:
         **pages(MATCHED, "matched", sweep="{sweep}", table="depths at equal loss"),
-    log:
-        "logs/measure_matched/{sweep}.log",
-    benchmark:
-        "logs/benchmarks/measure_matched/{sweep}.tsv"
     params:
         **calls(
             "measure_matched",

@@ -14,10 +14,6 @@ use rule on_gpu as measure_quality with:
         output=QUALITY,
         manifold=MANIFOLD,
         about=QUALITY_ABOUT,
-    log:
-        "logs/measure_quality/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_quality/{study}.tsv"
     params:
         **calls(
             "measure_quality",

@@ -53,10 +53,6 @@ for name, (category, title, provenance) in SUMMARY_FIGURES.items():
             provenance=provenance,
         output:
             **figure(name, name, category, figure=title),
-        log:
-            f"logs/plot_{name}/{{study}}.log",
-        benchmark:
-            f"logs/benchmarks/plot_{name}/{{study}}.tsv"
         localrule: True
         conda:
             "../../environment.yml"
@@ -78,10 +74,6 @@ use rule light as plot_grid with:
             figure="same noise, every depth",
             ratio="{ratio}",
         ),
-    log:
-        "logs/plot_grid/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_grid/{study}/{ratio}.tsv"
     params:
         **calls("plot_grid", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
@@ -94,10 +86,6 @@ use rule light as plot_real with:
         classes=lambda w: first_seed(CLASSES, w, ratio=study_of(w).ratios[0]),
     output:
         **figure("real", "real", "Samples", figure="training images and generated ones"),
-    log:
-        "logs/plot_real/{study}.log",
-    benchmark:
-        "logs/benchmarks/plot_real/{study}.tsv"
     params:
         **calls("plot_real", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
@@ -107,10 +95,6 @@ use rule light as plot_losses with:
         logs=lambda w: of_study(TRAIN_LOG, w),
     output:
         **figure("losses", "losses", "Training", figure="training and held-out loss"),
-    log:
-        "logs/plot_losses/{study}.log",
-    benchmark:
-        "logs/benchmarks/plot_losses/{study}.tsv"
     params:
         **calls("plot_losses", of_wildcards),
 
@@ -128,10 +112,6 @@ use rule light as plot_nearest_pairs with:
             figure="nearest pairs",
             ratio="{ratio}",
         ),
-    log:
-        "logs/plot_nearest_pairs/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_nearest_pairs/{study}/{ratio}.tsv"
     params:
         **calls(
             "plot_nearest_pairs",
@@ -150,10 +130,6 @@ use rule light as plot_trajectories with:
             figure="same noise, model, linear, Gaussian, multi-delta",
             ratio="{ratio}",
         ),
-    log:
-        "logs/plot_trajectories/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_trajectories/{study}/{ratio}.tsv"
     params:
         **calls("plot_trajectories"),
 
@@ -189,10 +165,6 @@ use rule light as plot_disjoint with:
             figure="same noise, two training sets without a common image",
             ratio="{ratio}",
         ),
-    log:
-        "logs/plot_disjoint/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_disjoint/{study}/{ratio}.tsv"
     params:  # for the caption: a value of a sweep is no study of params.yaml
         **calls("plot_disjoint"),
         images=lambda w: study_of(w).subset_size,
@@ -206,10 +178,6 @@ use rule light as plot_sweep with:
         ),
     output:
         **drawing(SWEEP_FIGURE, "sweep", "Sweeps", sweep="{sweep}"),
-    log:
-        "logs/plot_sweep/{sweep}.log",
-    benchmark:
-        "logs/benchmarks/plot_sweep/{sweep}.tsv"
     params:
         **calls(
             "plot_sweep",
@@ -227,10 +195,6 @@ use rule light as write_proportions with:
         summary=SUMMARY,
     output:
         **table("proportions", "class proportions (Table 2)"),
-    log:
-        "logs/write_proportions/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_proportions/{study}.tsv"
     params:
         **calls("write_proportions"),
 
@@ -241,10 +205,6 @@ use rule light as write_neighbor_table with:
         about=[NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
     output:
         **table("neighbors", "neighbours, diversity (Table 3)"),
-    log:
-        "logs/write_neighbor_table/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_neighbor_table/{study}.tsv"
     params:
         **calls("write_neighbor_table"),
 
@@ -255,10 +215,6 @@ use rule light as write_quality with:
         about=QUALITY_ABOUT,
     output:
         **table("quality", "precision, recall, density, coverage, KID"),
-    log:
-        "logs/write_quality/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_quality/{study}.tsv"
     params:
         **calls("write_quality"),
 
@@ -280,10 +236,6 @@ use rule light as write_architectures with:
     output:
         **table("architectures", "architectures (Table A)"),
         rows=PARAMETERS,
-    log:
-        "logs/write_architectures/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_architectures/{study}.tsv"
     params:
         **calls(
             "write_architectures",
@@ -302,9 +254,5 @@ use rule light as write_usage with:
         usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
     output:
         **table("usage", "time, memory and devices"),
-    log:
-        "logs/write_usage/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_usage/{study}.tsv"
     params:
         **calls("write_usage", of_wildcards),

@@ -9,10 +9,6 @@ use rule on_gpu as sample with:
     output:
         output=SAMPLES,
         usage=SAMPLE_USAGE,
-    log:
-        "logs/sample/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
-    benchmark:
-        "logs/benchmarks/sample/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     params:
         **calls(
             "sample",

@@ -1,11 +1,10 @@
 # What rules have in common: a script that is called with the names and values of its inputs, outputs and options as flags.
 # `use rule light as NAME with:` and the like make a rule of it. Its `params` say which script, and with which options.
+# Its log and benchmark are named after it (workflow/records.py).
 
 
 # A job.
 rule script:
-    log:
-        "logs/script.log",
     conda:
         "../../environment.yml"
     shell:
@@ -19,8 +18,6 @@ use rule script as light with:
 
 # A job of torch.
 rule compute:
-    log:
-        "logs/compute.log",
     conda:
         "../../environment.yml"
     threads: 1

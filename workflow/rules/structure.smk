@@ -11,10 +11,6 @@ use rule on_gpu as measure_structure with:
     output:
         output=STRUCTURE_RUN,
         trajectories=TRAJECTORIES,
-    log:
-        "logs/measure_structure/{study}/{ratio}/{architecture}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/measure_structure/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     params:
         **calls(
             "measure_structure",
@@ -33,9 +29,5 @@ use rule light as estimate_structure with:
         measurements=lambda w: of_study(STRUCTURE_RUN, w),
     output:
         STRUCTURE,
-    log:
-        "logs/estimate_structure/{study}.log",
-    benchmark:
-        "logs/benchmarks/estimate_structure/{study}.tsv"
     params:
         **calls("estimate_structure", of_wildcards),

@@ -21,10 +21,6 @@ use rule light as summarize with:
             category="Tables",
             labels={"study": "{study}", "table": "every measurement (summary.csv)"},
         ),
-    log:
-        "logs/summarize/{study}.log",
-    benchmark:
-        "logs/benchmarks/summarize/{study}.tsv"
     params:
         **calls("summarize"),
 
@@ -35,9 +31,5 @@ use rule light as write_metrics with:
     output:
         metrics=METRICS,
         plot=METRICS_PLOT,
-    log:
-        "logs/write_metrics/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_metrics/{study}.tsv"
     params:
         **calls("write_metrics"),

@@ -13,10 +13,6 @@ use rule on_gpu as train with:
         log=TRAIN_LOG,
         kept_snapshots=SNAPSHOTS,
         usage=TRAIN_USAGE,
-    log:
-        "logs/train/{study}/{ratio}/{architecture}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/train/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     wildcard_constraints:
         study=any_of(study for study in STUDIES if study not in SNAPSHOT_OF),
     params:
@@ -37,10 +33,6 @@ use rule script as snapshot with:
     output:
         model=MODEL,
         meta=MODEL_META,
-    log:
-        "logs/snapshot/{study}/{ratio}/{architecture}/seed{seed}.log",
-    benchmark:
-        "logs/benchmarks/snapshot/{study}/{ratio}/{architecture}/seed{seed}.tsv"
     wildcard_constraints:
         study=any_of(SNAPSHOT_OF),
     params:
