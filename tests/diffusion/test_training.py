@@ -69,7 +69,9 @@ def images():
 
 
 def new(images, options=OPTIONS):
-    return Trainer(options, images, CPU, FP32)
+    trainer = Trainer(options, images, CPU, FP32)
+    trainer.hold_out(to_float(images[:5]), range(5), torch.full((5,), 0.2))
+    return trainer
 
 
 def finish(trainer):
