@@ -166,10 +166,10 @@ class Trainer:
             )
         return float(losses.mean())
 
-    def heldout_loss(self) -> float:
-        """Of the averaged weights; NaN without held-out images."""
+    def _heldout_loss(self) -> dict[str, float]:
+        """That of the averaged weights, as a part of a row of the log; nothing without images."""
         if self.heldout is None:
-            return math.nan
+            return {}
 
         def network(x: Tensor, t: Tensor) -> Tensor:
             options = {"return_dict": False}
@@ -177,19 +177,19 @@ class Trainer:
             return output
 
         with torch.no_grad(), self.precision.autocast(self.device):
-            return float(self.heldout(network))
+            return {"heldout_loss": float(self.heldout(network))}
 
     def log(self) -> None:
         """Add a row: the mean loss since the last one, that on held-out images, the learning rate
         now, images per second."""
         loss = self.check()
         first = self.rows[-1]["images"] if self.rows else 0
-        heldout_loss, now = self.heldout_loss(), time.monotonic()
+        heldout_loss, now = self._heldout_loss(), time.monotonic()
         seconds = max(1e-9, self.seconds + now - self._since)
         row = {
             "images": self.seen,
             "loss": loss,
-            "heldout_loss": heldout_loss,
+            **heldout_loss,
             "learning_rate": learning_rate(self.options, self.seen),
             "images_per_second": (self.seen - first) / seconds,
         }

@@ -69,7 +69,9 @@ def images():
 
 
 def new(images, options=OPTIONS):
-    return Trainer(options, images, CPU, FP32)
+    trainer = Trainer(options, images, CPU, FP32)
+    trainer.hold_out(to_float(images[:5]), range(5), torch.full((5,), 0.2))
+    return trainer
 
 
 def finish(trainer):
@@ -306,7 +308,7 @@ def inputs(tmp_path_factory, images):
     write_json(folder / "subset.json", subset | own)
     write_json(folder / "foreign.json", subset | {"indices": [5, 2000], "labels": [0, 1]})
     write_json(folder / "other.json", subset | own | {"seed": 1})
-    rows = {"six": [0, 1], "nine": [20, 21]}
+    rows = {"six": [0, 1], "nine": [2, 3]}
     split = {"classes": ["six", "nine"], "population": [9, 9], "images": "0f"}
     write_json(
         folder / "split.json", split | dict.fromkeys(["pool", "calibration", "control"], rows)
