@@ -20,7 +20,7 @@ MEASURES = {
 }
 
 
-def wide_table(summary: pd.DataFrame) -> pd.DataFrame:
+def wide_table(summary: pd.DataFrame, _: Mapping[str, Any]) -> pd.DataFrame:
     """A row for each ratio, sampler and U-Net (or real images); all measures, embeddings and k.
 
     An estimate NAME has the columns NAME, NAME_lower, NAME_upper and NAME_n; shares are fractions.

@@ -1,20 +1,24 @@
-"""The figures that are drawn from a study's summary alone: a row here, a caption, and it is drawn.
+"""Figures and tables that are made of a study's summary alone: a row here, and a caption.
 
-Their names are those of the files. Figures that need other files have scripts of their own.
+Their names are those of the files. What needs other files has a script of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from depthbias.report import bias_table, membership_table, neighbor_table, quality_table
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
 from depthbias.report.membership_figures import plot_membership
+from depthbias.report.pages import Section
 from depthbias.report.quality_figure import plot_quality
 from depthbias.report.structure_figures import (
     ERRORS,
@@ -24,6 +28,7 @@ from depthbias.report.structure_figures import (
     plot_levels,
 )
 from depthbias.system.errors import UserError
+from depthbias.system.files import read_json
 
 # name: function of the summary
 SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
@@ -47,10 +52,50 @@ EXPLAINED_FIGURES: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Figure]
 NAMES = (*SUMMARY_FIGURES, *EXPLAINED_FIGURES)
 
 
+class SummaryTable(NamedTuple):
+    """A table: the title of its page, and the module that makes it wide and as tables to read.
+
+    explained: whether both need what the embeddings are.
+    """
+
+    title: str
+    module: ModuleType
+    explained: bool
+
+
+SUMMARY_TABLES = {
+    "proportions": SummaryTable("Class proportions", bias_table, explained=False),
+    "neighbors": SummaryTable("Neighbours and diversity", neighbor_table, explained=True),
+    "quality": SummaryTable("Quality of generated images", quality_table, explained=True),
+    "membership": SummaryTable("Membership attacks", membership_table, explained=False),
+}
+
+
+def read_provenance(paths: Sequence[Path]) -> dict[str, Any]:
+    """What the embeddings are, {name: {"origin": ...}}, from all of the files."""
+    return {name: told for path in paths for name, told in read_json(path).items()}
+
+
 def draw(name: str, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> Figure:
     """The figure `name` of a summary; UserError if it needs a provenance and has none."""
     if name in SUMMARY_FIGURES:
         return SUMMARY_FIGURES[name](summary)
+    _check_explained(name, provenance)
+    return EXPLAINED_FIGURES[name](summary, provenance)
+
+
+def table(
+    name: str, summary: pd.DataFrame, provenance: Mapping[str, Any]
+) -> tuple[str, pd.DataFrame, list[Section]]:
+    """(title, wide table, tables to read) of a summary, else as `draw`."""
+    title, module, explained = SUMMARY_TABLES[name]
+    given = (summary, provenance) if explained else (summary,)
+    if explained:
+        _check_explained(name, provenance)
+    title = f"{title}: study {summary['study'].iloc[0]}"
+    return title, module.wide_table(*given), module.sections(*given)
+
+
+def _check_explained(name: str, provenance: Mapping[str, Any]) -> None:
     if not provenance:
         raise UserError(f"{name}: no description of the embeddings: give it as --provenance")
-    return EXPLAINED_FIGURES[name](summary, provenance)

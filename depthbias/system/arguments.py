@@ -60,11 +60,13 @@ def script(*flags: Flag) -> Callable[[Callable[[Arguments], None]], Callable[[],
 
     def decorate(main: Callable[[Arguments], None]) -> Callable[[], None]:
         def run() -> None:
-            given = parser(sys.modules["__main__"].__doc__, *flags)
+            parser = ArgumentParser(description=sys.modules["__main__"].__doc__)
+            for name, options in flags:
+                parser.add_argument(name, **options)
             try:
-                main(given.parse_args())
+                main(parser.parse_args())
             except WrongUsage as error:
-                given.error(str(error))
+                parser.error(str(error))
 
         if main.__module__ == "__main__":
             command(run)
@@ -73,24 +75,12 @@ def script(*flags: Flag) -> Callable[[Callable[[Arguments], None]], Callable[[],
     return decorate
 
 
-def parser(text: str | None, *flags: Flag) -> ArgumentParser:
-    """A parser of these flags; text: what the script does, its docstring."""
-    made = ArgumentParser(description=text)
-    for name, options in flags:
-        made.add_argument(name, **options)
-    return made
-
-
-def arguments(text: str | None, *flags: Flag) -> Namespace:
-    """The values of these flags on the command line."""
-    return parser(text, *flags).parse_args()
-
-
 STUDY = flag("--study", "name of the study")
 THREADS = flag("--threads", "CPU threads", positive, default=1)
 IMAGES = file("--images", "prepared images (.npz)")
 SUBSETS = files("--subsets", "training subsets (.json)")
 SUMMARY = file("--summary", "tidy results of one study (.csv)")
+PROVENANCE = files("--provenance", "what the distances are (.json)", default=[])
 DECIDABLE = flag("--decidable", "class probability below which ? is shown", float, default=0.9)
 META = file("--meta", "their description (.json)")
 MODEL = (file("--model", "weights (.safetensors)"), META)

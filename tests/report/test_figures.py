@@ -584,7 +584,7 @@ def test_scripts_write_figures_and_tables(summary, archives, tmp_path, monkeypat
     sizes += ["--study", "digits", "--rows", "parameters.csv"]
     archived = ["--samples", *samples, "--classes", *classes]
     monkeypatch.chdir(tmp_path)
-    run_script(monkeypatch, "write_proportions", "--summary", table, *tables)
+    run_script(monkeypatch, "write_table", "proportions", "--summary", table, *tables)
     run_script(monkeypatch, "write_architectures", "--architectures", *SMALL, *sizes, *tables)
     commands = {
         "plot_summary": ["kappa", "--summary", table],

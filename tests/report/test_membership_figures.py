@@ -160,8 +160,8 @@ def test_the_table_has_both_attacks_the_classes_and_the_trend(summary):
     assert slope.value < 0  # the deeper model leaks nothing
 
 
-def run_script(name, **flags):
-    words = []
+def run_script(name, *words, **flags):
+    words = list(words)
     for key, given in flags.items():
         items = given if isinstance(given, list) else [given]
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
@@ -184,7 +184,7 @@ def test_scripts_measure_plot_and_write(runs, tmp_path):
     )
     run_script("plot_roc", measurements=paths, output=[tmp_path / "roc.png"])
     pages = {f"output_{kind}": tmp_path / f"table.{kind}" for kind in ("csv", "md", "html")}
-    run_script("write_membership", summary=table, **pages)
+    run_script("write_table", "membership", summary=table, **pages)
     assert "SimA attack" in (tmp_path / "table.md").read_text()
     with pytest.raises(SystemExit, match="a run of study 'made-up'"):
         run_script("measure_membership", measurements=paths, study="other", output=table)

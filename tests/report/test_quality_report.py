@@ -89,7 +89,7 @@ def test_the_table_has_one_k_to_read_and_all_of_them_in_the_file():
     assert found[f"By class, pixels: {settings[0]}"].header[6] == "nine precision (%)"
     [trend] = found["Trend over depth"].rows
     assert trend == ["precision:pixels k=5, " + settings[0], "-1.0000 [-0.5000, 0.1000]"]
-    table = wide_table(summary).set_index(["ratio", "architecture"])
+    table = wide_table(summary, {}).set_index(["ratio", "architecture"])
     line = table.loc[("90-10", "depth3")]
     assert line["precision:pixels k=3 nine"] == pytest.approx(0.83)
     assert line["kid:classifier"] == pytest.approx(0.05)

@@ -502,7 +502,7 @@ def table_of(measured, summary, folder):
     """The text and the wide form of the table of neighbours."""
     about = [measured / "neighbors.json", measured / "diversity.json"]
     table = {f"output_{ending}": folder / f"t.{ending}" for ending in ("csv", "md", "html")}
-    call("write_neighbor_table", summary=summary, about=about, **table)
+    call("write_table", "neighbors", summary=summary, provenance=about, **table)
     return (folder / "t.md").read_text(), pd.read_csv(folder / "t.csv")
 
 
@@ -605,7 +605,7 @@ def test_a_classifier_that_does_not_fit_its_description_is_refused(study, tmp_pa
         call("embed", **how, model=study / "c.safetensors", output=tmp_path / "e.npz")
 
 
-LIGHT = ["measure_diversity", "measure_reproducibility", "write_neighbor_table"]
+LIGHT = ["measure_diversity", "measure_reproducibility", "write_table"]
 LIGHT += ["plot_summary", "plot_nearest_pairs"]
 
 

@@ -31,10 +31,7 @@ CHANGE = {"overrides": {"depth3": {"budget": 1280}}}
 AFTER_BIAS = [
     "summarize",
     "write_metrics",
-    "write_proportions",
-    "write_neighbor_table",
-    "write_quality",
-    "write_membership",
+    *(f"write_{name}" for name in ("proportions", "neighbors", "quality", "membership")),
     *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),

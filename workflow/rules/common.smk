@@ -24,9 +24,7 @@ hold_settings(workflow)
 if workflow.config_settings.overwrite_config or workflow.config_settings.configfiles:
     sys.exit("error: --config, --configfile: parameters are read from params.yaml only")
 try:
-    PARAMS = (
-        reading.parse(dict(config), "config") if config else reading.load("params.yaml")
-    )
+    PARAMS = reading.parse(dict(config), "config") if config else reading.load("params.yaml")
 except UserError as error:
     sys.exit(f"error: {error}")
 config.update(PARAMS.model_dump())  # for the captions of the report
@@ -116,9 +114,7 @@ def study_of(wildcards):
 
 def of_base(path):
     """An input that the studies of a sweep share with the study they are based on."""
-    return lambda w: path.format(
-        **dict(w.items()) | {"study": BASE.get(w.study, w.study)}
-    )
+    return lambda w: path.format(**dict(w.items()) | {"study": BASE.get(w.study, w.study)})
 
 
 def flags(block=(), **more):
@@ -147,17 +143,13 @@ def of_wildcards(w):
 def embeddings_of(w):
     """How the images of a study are embedded, as flags."""
     study = study_of(w)
-    return flags(
-        embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone
-    )
+    return flags(embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone)
 
 
 def files(wildcards, input, output):
     """The inputs and outputs of a job as flags; an output without a name is `--output`."""
     made = dict(output.items()) or {"output": output}
-    return flags(
-        {name: value for name, value in [*input.items(), *made.items()] if value}
-    )
+    return flags({name: value for name, value in [*input.items(), *made.items()] if value})
 
 
 def calls(name, options=""):
@@ -220,6 +212,12 @@ def drawing(path, caption, category, **labels):
 def figure(name, caption, category, **labels):
     """The two files of a figure of a study."""
     return drawing(f"{FIGURES}/{name}", caption, category, study="{study}", **labels)
+
+
+def of_ratio(name, category, title):
+    """The two files of a figure of one ratio of a study."""
+    path = f"{name}-{{ratio}}"
+    return figure(path, name, category, figure=title, ratio="{ratio}")
 
 
 def table(name, title):

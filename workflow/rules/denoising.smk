@@ -36,10 +36,6 @@ use rule script as measure_membership with:
         measurements=lambda w: of_study(DENOISING_RUN, w),
     output:
         MEMBERSHIP,
-    log:
-        "logs/measure_membership/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_membership/{study}.tsv"
     params:
         **calls("measure_membership", of_wildcards),
 

@@ -11,10 +11,6 @@ use rule on_gpu as embed_real with:
         meta=CLASSIFIER_META,
     output:
         EMBEDDED_REAL,
-    log:
-        "logs/embed_real/{study}.log",
-    benchmark:
-        "logs/benchmarks/embed_real/{study}.tsv"
     params:
         **calls("embed_real", embeddings_of),
 
@@ -27,10 +23,6 @@ use rule on_gpu as embed with:
         meta=of_base(CLASSIFIER_META),
     output:
         EMBEDDED,
-    log:
-        "logs/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.log",
-    benchmark:
-        "logs/benchmarks/embed/{study}/{ratio}/{architecture}/seed{seed}/{sampler}.tsv"
     params:
         **calls("embed", embeddings_of),
 
@@ -43,10 +35,6 @@ use rule script as measure_diversity with:
     output:
         output=DIVERSITY,
         about=DIVERSITY_ABOUT,
-    log:
-        "logs/measure_diversity/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_diversity/{study}.tsv"
     params:
         **calls("measure_diversity", of_wildcards),
 
@@ -62,14 +50,8 @@ use rule on_gpu as measure_neighbors with:
         output=NEIGHBORS,
         pairs=NEAREST_PAIRS,
         about=NEIGHBORS_ABOUT,
-    log:
-        "logs/measure_neighbors/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_neighbors/{study}.tsv"
     params:
-        **calls(
-            "measure_neighbors", lambda w: flags(study_of(w).neighbors, study=w.study)
-        ),
+        **calls("measure_neighbors", lambda w: flags(study_of(w).neighbors, study=w.study)),
 
 
 use rule script as measure_reproducibility with:
@@ -78,9 +60,5 @@ use rule script as measure_reproducibility with:
         about=NEIGHBORS_ABOUT,
     output:
         REPRODUCIBILITY,
-    log:
-        "logs/measure_reproducibility/{study}.log",
-    benchmark:
-        "logs/benchmarks/measure_reproducibility/{study}.tsv"
     params:
         **calls("measure_reproducibility", of_wildcards),

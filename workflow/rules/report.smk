@@ -2,64 +2,54 @@
 # and PNG) and results/<study>/tables/ (CSV, Markdown, HTML), captioned for `snakemake --report`; results/sweeps/.
 
 # Figures drawn from the summary alone, and the descriptions beside it. A figure's function: depthbias/report/registry.py.
-# name: (category of the report, title there, files that say what its distances are)
+# category of the report: {name: (title there, files that say what its distances are)}
 SUMMARY_FIGURES = {
-    "proportions": ("Bias", "class proportions against depth", []),
-    "kappa": ("Bias", "log-odds shift and amplification exponent", []),
-    "diversity": (
-        "Diversity and memorisation",
-        "diversity against depth",
-        [DIVERSITY_ABOUT],
-    ),
-    "neighbors": (
-        "Diversity and memorisation",
-        "nearest training images against depth",
-        [NEIGHBORS_ABOUT],
-    ),
-    "quality": (
-        "Samples",
-        "likeness to held-out images against depth",
-        [QUALITY_ABOUT],
-    ),
-    "copied-training": (
-        "Diversity and memorisation",
-        "copied training images against samples",
-        [NEIGHBORS_ABOUT],
-    ),
-    "membership": (
-        "Diversity and memorisation",
-        "membership attacks against noise level",
-        [],
-    ),
-    "depth-use": ("Training", "what each stage is worth", []),
-    "convergence": ("Training", "held-out and training loss by noise level", []),
-    "linearity": ("Gaussian structure", "linearity against noise level", []),
-    "structure": ("Gaussian structure", "linearity against depth", []),
-    "score-errors": (
-        "Gaussian structure",
-        "distance to linear, Gaussian and multi-delta denoisers",
-        [],
-    ),
-    "linear-maps": ("Gaussian structure", "linear maps beside the Gaussian's", []),
+    "Bias": {
+        "proportions": ("class proportions against depth", []),
+        "kappa": ("log-odds shift and amplification exponent", []),
+    },
+    "Samples": {
+        "quality": ("likeness to held-out images against depth", [QUALITY_ABOUT]),
+    },
+    "Diversity and memorisation": {
+        "diversity": ("diversity against depth", [DIVERSITY_ABOUT]),
+        "neighbors": ("nearest training images against depth", [NEIGHBORS_ABOUT]),
+        "copied-training": (
+            "copied training images against samples",
+            [NEIGHBORS_ABOUT],
+        ),
+        "membership": ("membership attacks against noise level", []),
+    },
+    "Training": {
+        "depth-use": ("what each stage is worth", []),
+        "convergence": ("held-out and training loss by noise level", []),
+    },
+    "Gaussian structure": {
+        "linearity": ("linearity against noise level", []),
+        "structure": ("linearity against depth", []),
+        "score-errors": ("distance to linear, Gaussian and multi-delta denoisers", []),
+        "linear-maps": ("linear maps beside the Gaussian's", []),
+    },
 }
 
-for name, (category, title, provenance) in SUMMARY_FIGURES.items():
+for category, figures in SUMMARY_FIGURES.items():
+    for name, (title, provenance) in figures.items():
 
-    rule:
-        name:
-            f"plot_{name.replace('-', '_')}"
-        input:
-            summary=SUMMARY,
-            provenance=provenance,
-        output:
-            **figure(name, name, category, figure=title),
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            **calls("plot_summary", name),
-        shell:
-            'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
+        rule:
+            name:
+                f"plot_{name.replace('-', '_')}"
+            input:
+                summary=SUMMARY,
+                provenance=provenance,
+            output:
+                **figure(name, name, category, figure=title),
+            localrule: True
+            conda:
+                "../../environment.yml"
+            params:
+                **calls("plot_summary", name),
+            shell:
+                'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
 
 
 use rule light as plot_grid with:
@@ -67,13 +57,7 @@ use rule light as plot_grid with:
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
         classes=lambda w: first_seed(CLASSES, w, ratio=w.ratio),
     output:
-        **figure(
-            "grid-{ratio}",
-            "grid",
-            "Samples",
-            figure="same noise, every depth",
-            ratio="{ratio}",
-        ),
+        **of_ratio("grid", "Samples", "same noise, every depth"),
     params:
         **calls("plot_grid", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
@@ -105,13 +89,7 @@ use rule light as plot_nearest_pairs with:
         images=of_base(IMAGES),
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
     output:
-        **figure(
-            "nearest-pairs-{ratio}",
-            "nearest-pairs",
-            "Diversity and memorisation",
-            figure="nearest pairs",
-            ratio="{ratio}",
-        ),
+        **of_ratio("nearest-pairs", "Diversity and memorisation", "nearest pairs"),
     params:
         **calls(
             "plot_nearest_pairs",
@@ -123,12 +101,10 @@ use rule light as plot_trajectories with:
     input:
         trajectories=lambda w: first_seed(TRAJECTORIES, w, ratio=w.ratio),
     output:
-        **figure(
-            "trajectories-{ratio}",
+        **of_ratio(
             "trajectories",
             "Gaussian structure",
-            figure="same noise, model, linear, Gaussian, multi-delta",
-            ratio="{ratio}",
+            "same noise, model, linear, Gaussian, multi-delta",
         ),
     params:
         **calls("plot_trajectories"),
@@ -138,17 +114,7 @@ use rule light as plot_roc with:
     input:
         measurements=lambda w: of_study(DENOISING_RUN, w, ratio=w.ratio),
     output:
-        **figure(
-            "roc-{ratio}",
-            "roc",
-            "Diversity and memorisation",
-            figure="membership attacks, ROC curves",
-            ratio="{ratio}",
-        ),
-    log:
-        "logs/plot_roc/{study}/{ratio}.log",
-    benchmark:
-        "logs/benchmarks/plot_roc/{study}/{ratio}.tsv"
+        **of_ratio("roc", "Diversity and memorisation", "membership attacks, ROC curves"),
     params:
         **calls("plot_roc"),
 
@@ -158,12 +124,10 @@ use rule light as plot_disjoint with:
         first=lambda w: of_seed(TRAJECTORIES, w, 0),
         second=lambda w: of_seed(TRAJECTORIES, w, 1),
     output:
-        **figure(
-            "disjoint-{ratio}",
+        **of_ratio(
             "disjoint",
             "Gaussian structure",
-            figure="same noise, two training sets without a common image",
-            ratio="{ratio}",
+            "same noise, two training sets without a common image",
         ),
     params:  # for the caption: a value of a sweep is no study of params.yaml
         **calls("plot_disjoint"),
@@ -190,46 +154,34 @@ use rule light as plot_sweep with:
         label=lambda w: SWEEPS[w.sweep].label,
 
 
-use rule light as write_proportions with:
-    input:
-        summary=SUMMARY,
-    output:
-        **table("proportions", "class proportions (Table 2)"),
-    params:
-        **calls("write_proportions"),
+# Tables of the summary, as the figures above.
+SUMMARY_TABLES = {
+    "proportions": ("class proportions (Table 2)", []),
+    "neighbors": (
+        "neighbours, diversity (Table 3)",
+        [NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
+    ),
+    "quality": ("precision, recall, density, coverage, KID", [QUALITY_ABOUT]),
+    "membership": ("membership attacks", []),
+}
 
+for name, (title, provenance) in SUMMARY_TABLES.items():
 
-use rule light as write_neighbor_table with:
-    input:
-        summary=SUMMARY,
-        about=[NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
-    output:
-        **table("neighbors", "neighbours, diversity (Table 3)"),
-    params:
-        **calls("write_neighbor_table"),
-
-
-use rule light as write_quality with:
-    input:
-        summary=SUMMARY,
-        about=QUALITY_ABOUT,
-    output:
-        **table("quality", "precision, recall, density, coverage, KID"),
-    params:
-        **calls("write_quality"),
-
-
-use rule light as write_membership with:
-    input:
-        summary=SUMMARY,
-    output:
-        **table("membership", "membership attacks"),
-    log:
-        "logs/write_membership/{study}.log",
-    benchmark:
-        "logs/benchmarks/write_membership/{study}.tsv"
-    params:
-        **calls("write_membership"),
+    rule:
+        name:
+            f"write_{name}"
+        input:
+            summary=SUMMARY,
+            provenance=provenance,
+        output:
+            **table(name, title),
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            **calls("write_table", name),
+        shell:
+            'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
 
 
 use rule light as write_architectures with:
