@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from depthbias.config.based_on import KEY, block_class, origin, resolve
 from depthbias.config.blocks import Block, Selector
 from depthbias.config.study import Params, Study, Sweep
-from depthbias.system.errors import UserError, explain, suggestion
+from depthbias.system.errors import UserError, reading, suggestion
 
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
 
@@ -30,13 +30,8 @@ class UniqueKeys(yaml.SafeLoader):
 
 def load(path: str | Path) -> Params:
     """Read and check a params.yaml; the UserError names the file, the key path and the remedy."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        content = UniqueKeys(text).get_single_data()
-    except OSError as error:
-        raise explain(error, path, "cannot read") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not plain YAML: {' '.join(str(error).split())}") from error
+    with reading(path, "not plain YAML", "correct it", (yaml.YAMLError, UnicodeDecodeError)):
+        content = UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
     return parse(content, str(path))
 
 

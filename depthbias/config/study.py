@@ -1,8 +1,9 @@
 """A study, a sweep and all parameters: what must fit together."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -36,20 +37,38 @@ from depthbias.system.errors import suggestion
 RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
 
 
+def _named(architecture: str) -> str:
+    check(get_architecture, architecture)
+    return architecture
+
+
+def _adds_up(ratio: str) -> str:
+    if ratio != "natural":
+        check(percentages, ratio)
+    return ratio
+
+
+Unique = AfterValidator(refuse_repeats)
+Architectures = Annotated[list[Annotated[str, AfterValidator(_named)]], Unique]
+Ratios = Annotated[list[Annotated[str, AfterValidator(_adds_up)]], Unique]
+
+
 class Study(Block):
     """One data set with its classes, ratios, architectures, seeds and budgets."""
 
     data: Data
     classes: dict[Name, Selector] = Field(min_length=2, description="majority class first")
-    ratios: list[str] = Field(
+    ratios: Ratios = Field(
         min_length=1, description="training percentages like 90-10, or natural (as in the data set)"
     )
     subset_size: PositiveInt = Field(
         description="training images of every model, whatever the ratio"
     )
-    architectures: list[str] = Field(min_length=1, description="named architectures")
+    architectures: Architectures = Field(min_length=1, description="named architectures")
     width: float = Field(gt=0, le=4, description="factor on every block's channels")
-    seeds: list[NonNegativeInt] = Field(min_length=1, description="one training run for each")
+    seeds: Annotated[list[NonNegativeInt], Unique] = Field(
+        min_length=1, description="one training run for each"
+    )
     disjoint: bool = Field(
         default=False, description="whether the subsets of different seeds share no image"
     )
@@ -74,26 +93,6 @@ class Study(Block):
     @classmethod
     def _text_keys(cls, value: object) -> object:
         return {str(key): item for key, item in value.items()} if isinstance(value, dict) else value
-
-    @field_validator("architectures")
-    @classmethod
-    def _known(cls, value: list[str]) -> list[str]:
-        for name in value:
-            check(get_architecture, name)
-        return refuse_repeats(value)
-
-    @field_validator("ratios")
-    @classmethod
-    def _percentages(cls, value: list[str]) -> list[str]:
-        for ratio in value:
-            if ratio != "natural":
-                check(percentages, ratio)
-        return refuse_repeats(value)
-
-    @field_validator("seeds")
-    @classmethod
-    def _unique(cls, value: list[int]) -> list[int]:
-        return refuse_repeats(value)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Study":

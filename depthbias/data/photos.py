@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, reading
 
 Photo = tuple[str, Path | bytes]  # a name for messages, and where the file is or what it holds
 BLOCK = 64  # photos a task: large enough to hide the cost of passing it, small enough to hold many
@@ -44,23 +44,20 @@ def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
     they are decoded.
     """
     name, content = photo
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(
-                io.BytesIO(content) if isinstance(content, bytes) else content
-            ) as image:
-                pixels = _square(_plain(image, "L" if channels == 1 else "RGB"), size)
-    except BOMBS as error:
-        raise UserError(
-            f"{name}: refused, as it claims too many pixels: shrink it first"
-        ) from error
-    except DAMAGE as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = "of no known format" if unknown else " ".join(str(error).split())
-        raise UserError(
-            f"{name}: unreadable image ({reason}): replace it, or take its row out of the table"
-        ) from error
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    remedy = "replace it, or take its row out of the table"
+    with (
+        warnings.catch_warnings(),
+        reading(name, "it claims too many pixels", "shrink it first", BOMBS),
+        reading(name, "unreadable image", remedy, DAMAGE),
+    ):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            opened = Image.open(file)
+        except UnidentifiedImageError as error:  # whose words name an object, not the file
+            raise ValueError("of no known format") from error
+        with opened as image:
+            pixels = _square(_plain(image, "L" if channels == 1 else "RGB"), size)
     return pixels.reshape(size, size, channels)
 
 

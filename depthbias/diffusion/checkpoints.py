@@ -82,21 +82,14 @@ def snapshot_weights(path: Path, seen: int) -> dict[str, torch.Tensor]:
 
 
 def load_model(
-    model_path: str | Path, meta_path: str | Path, expected: Mapping[str, Any] | None = None
+    model_path: str | Path, meta_path: str | Path
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """(network on the CPU in eval mode, its description).
 
-    expected: entries of the description that must hold, such as {"architecture": "depth3"}.
-    UserError if a file is missing, cut short, damaged or a pickle, if the weights are not those the
-    description was written for, or if they are of another architecture or configuration.
+    UserError if a file is missing, cut short, damaged or a pickle, or if the weights are not those
+    the description was written for.
     """
     meta = _read_meta(meta_path)
-    for key, value in (expected or {}).items():
-        if meta.get(key) != value:
-            raise UserError(
-                f"{meta_path}: {key} is {meta.get(key)!r} where {value!r} is needed: "
-                "this is the model of another configuration; train this one or name its files"
-            )
     tensors, _, weights = read_tensors(model_path)
     with torch.device("meta"):  # the initial weights would be thrown away
         network = get_architecture(meta["architecture"]).build(

@@ -76,7 +76,6 @@ def of(
     rows: pd.DataFrame,
     metric: str,
     *,
-    embedding: str | None = None,
     class_name: str | None = None,
     k: float | None = None,
 ) -> pd.DataFrame:
@@ -84,9 +83,8 @@ def of(
 
     metric: its name without embedding, or the whole "METRIC:EMBEDDING".
     """
-    whole = metric if embedding is None else f"{metric}:{embedding}"
-    name = rows["metric"] if ":" in whole else rows["metric"].str.partition(":")[0]
-    chosen = (name == whole) & np.isfinite(rows["value"])
+    name = rows["metric"] if ":" in metric else rows["metric"].str.partition(":")[0]
+    chosen = (name == metric) & np.isfinite(rows["value"])
     if class_name is not None:
         chosen &= rows["class"] == class_name
     if k is not None:

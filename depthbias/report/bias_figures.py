@@ -31,6 +31,7 @@ from depthbias.report.panels import (
     name_rows,
     panel_grid,
     sample_note,
+    scaled,
 )
 from depthbias.report.style import GREY, Mark, class_marks, label_ends, ordered_marks, styled
 
@@ -45,7 +46,7 @@ def plot_proportions(summary: pd.DataFrame) -> Figure:
     A column of panels a ratio, a row a sampler and series. `summary`: tidy rows with the metrics
     share_corrected and share_train (fractions); those of the metric `parameters` go to the heading.
     """
-    shares, trained = (_percent(metric_rows(summary, f"share_{m}")) for m in ("corrected", "train"))
+    shares, trained = (scaled(metric_rows(summary, f"share_{m}")) for m in ("corrected", "train"))
     trained = trained[trained["architecture"] != REAL]
     blocks, ratios = blocks_of(shares), list(shares["ratio"].unique())
     marks = _marks(trained, "class", class_marks)
@@ -176,11 +177,6 @@ def _draw_column(axes: Axes, column: AmplificationColumn, block: PanelRow) -> No
     look: dict[str, Any] = {"xycoords": "axes fraction", "color": GREY, "style": "italic"}
     axes.annotate(f"↑ {column.above}", (0.03, 0.98), va="top", fontsize=7, **look)
     axes.annotate(f"↓ {column.below}", (0.03, 0.02), va="bottom", fontsize=7, **look)
-
-
-def _percent(rows: pd.DataFrame) -> pd.DataFrame:
-    """Fractions as percentages."""
-    return rows.assign(**{name: 100 * rows[name] for name in ("value", "lower", "upper")})
 
 
 def _marks(rows: pd.DataFrame, by: str, make: Callable[[int], list[Mark]]) -> dict[str, Mark]:

@@ -16,6 +16,7 @@ from depthbias.report.panels import (
     mark_handles,
     metric_rows,
     panel_grid,
+    scaled,
 )
 from depthbias.report.structure_figures import (
     draw_architectures,
@@ -68,8 +69,7 @@ def _told(summary: pd.DataFrame, embedding: str) -> bool:
 
 def _rows(summary: pd.DataFrame, embedding: str) -> pd.DataFrame:
     """The curves in one embedding, in percent."""
-    rows = metric_rows(summary[summary["class"] == ""], f"{METRIC}:{embedding}")
-    return rows.assign(**{part: 100 * rows[part] for part in ("value", "lower", "upper")})
+    return scaled(metric_rows(summary[summary["class"] == ""], f"{METRIC}:{embedding}"))
 
 
 def _title(embedding: str, described: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from depthbias.report.panels import (
     draw_points,
     in_block,
     legend_above,
+    level_rows,
     limits,
     mark_handles,
     metric_rows,
@@ -34,7 +35,6 @@ from depthbias.report.structure_figures import (
     value_axis,
 )
 from depthbias.report.style import GREY, Mark, ordered_marks, styled
-from depthbias.system.errors import UserError
 
 NO_STAGES = "No architecture of this study has stages that could be cut off."
 
@@ -88,7 +88,10 @@ def plot_convergence(summary: pd.DataFrame) -> Figure:
 
     A row a ratio and series, a line an architecture. Dotted: the best constant image.
     """
-    losses, gaps = (_levels(summary, metric) for metric in ("heldout_loss", "loss_gap"))
+    models = summary[summary["architecture"] != REAL]
+    losses, gaps = (
+        level_rows(models, metric, "denoising errors") for metric in ("heldout_loss", "loss_gap")
+    )
     shares = _relative(gaps, losses)
     constant = summary[(summary["metric"] == "constant_loss") & (summary["seed"] == ALL)]
     constant = dict(zip(constant["ratio"], constant["value"], strict=True))
@@ -110,15 +113,6 @@ def plot_convergence(summary: pd.DataFrame) -> Figure:
     dotted = Line2D([], [], color=GREY, ls=":", lw=1, label="best constant image")
     legend_above(figure, [*mark_handles(marks), dotted], [seeds_note(losses)])
     return figure
-
-
-def _levels(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows of a metric at single noise levels."""
-    rows = metric_rows(summary[summary["architecture"] != REAL], metric)
-    rows = rows[rows["sigma"].notna()]
-    if rows.empty:
-        raise UserError(f"the summary has no {metric}: measure the study's denoising errors")
-    return rows
 
 
 def _relative(gaps: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:

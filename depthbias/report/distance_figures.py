@@ -29,6 +29,7 @@ from depthbias.report.panels import (
     name_rows,
     panel_grid,
     sample_note,
+    scaled,
 )
 from depthbias.report.published import LPIPS_X100, SOURCE
 from depthbias.report.style import GREY, Mark, ordered_marks, styled
@@ -106,9 +107,8 @@ def plot_neighbors(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
         columns.append(DistanceColumn(f"{nearest} training image ({name})", label, rows))
     first = next(iter(about))
     own = whole[whole["metric"] == f"authentic_share:{first}"]
-    percent = {part: 100 * own[part] for part in ("value", "lower", "upper")}
     label = "share of images (%)"
-    columns.append(DistanceColumn(f"authentic images ({first})", label, own.assign(**percent)))
+    columns.append(DistanceColumn(f"authentic images ({first})", label, scaled(own)))
     return draw_columns(columns, about, depth_notes(summary))
 
 

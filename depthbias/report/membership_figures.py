@@ -20,9 +20,9 @@ from depthbias.report.panels import (
     architecture_marks,
     in_block,
     legend_above,
+    level_rows,
     limits,
     mark_handles,
-    metric_rows,
     panel_grid,
 )
 from depthbias.report.structure_figures import (
@@ -47,7 +47,8 @@ def plot_membership(summary: pd.DataFrame) -> Figure:
 
     A row a ratio and series; grey: .5, what knows nothing.
     """
-    columns = [_levels(summary, attack) for attack in ATTACKS]
+    whole = summary[summary["class"] == ""]
+    columns = [level_rows(whole, f"attack_auc:{attack}", "membership") for attack in ATTACKS]
     whole = pd.concat(columns)
     blocks, marks = ratio_blocks(whole), architecture_marks(whole["architecture"])
     figure, grid = panel_grid(len(blocks), len(ATTACKS), share="all")
@@ -63,15 +64,6 @@ def plot_membership(summary: pd.DataFrame) -> Figure:
     figure.supxlabel(SIGMA_LABEL, fontsize=8)
     legend_above(figure, mark_handles(marks), [seeds_note(whole)])
     return figure
-
-
-def _levels(summary: pd.DataFrame, attack: str) -> pd.DataFrame:
-    """The rows of the AUC of an attack, all classes together, at single noise levels."""
-    rows = metric_rows(summary[summary["class"] == ""], f"attack_auc:{attack}")
-    rows = rows[rows["sigma"].notna()]
-    if rows.empty:
-        raise UserError(f"the summary has no attack_auc:{attack}: measure the study's membership")
-    return rows
 
 
 @styled()

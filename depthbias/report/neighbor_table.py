@@ -131,27 +131,24 @@ def _both(pair: str) -> str:
 
 def _published() -> Section:
     """The paper's values, whose column headings are lost."""
-    header = [
-        "U-Net",
-        *(f"{kind} {i}" for kind in ("cos", "L2") for i in range(1, 5)),
-        "LPIPS x100",
+    kinds = [("cos", NEAREST_COSINE, 4), ("L2", NEAREST_EUCLIDEAN, 2)]
+    header = [f"{kind} {i}" for kind, *_ in kinds for i in range(1, 5)]
+    rows = [
+        [
+            name,
+            *(f"{v:.{digits}f}" for _, table, digits in kinds for v in table.get(name, ())),
+            *["-"] * (0 if name in NEAREST_COSINE else len(header)),
+            f"{lpips:.2f}",
+        ]
+        for name, lpips in LPIPS_X100.items()
     ]
-    lines = [
-        [name]
-        + [f"{value:.4f}" for value in NEAREST_COSINE.get(name, ())]
-        + [f"{value:.2f}" for value in NEAREST_EUCLIDEAN.get(name, ())]
-        + ["-"] * (0 if name in NEAREST_COSINE else 8)
-        + [f"{value:.2f}"]
-        for name, value in LPIPS_X100.items()
-    ]
-    note = (
-        f"{SOURCE}, Table 3: cosine similarity of Inception features and distance of pixels. The "
+    note = f"{SOURCE}, Table 3: cosine similarity of Inception features and distance of pixels. "
+    note += (
+        "The headings of its columns are lost: they are columns 1 to 4 and no particular k. The "
     )
-    note += "headings of its columns are lost: they are columns 1 to 4 and no particular k. The "
     note += "scale and size of the pixels are not published: compare the distances among "
-    note += "themselves alone. Mean "
-    note += "LPIPS of its six models; its backbone is not published."
-    return Section("Published values", note, header, lines)
+    note += "themselves alone. Mean LPIPS of its six models; its backbone is not published."
+    return Section("Published values", note, ["U-Net", *header, "LPIPS x100"], rows)
 
 
 def _published_rows(rows: pd.DataFrame) -> pd.DataFrame:

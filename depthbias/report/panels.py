@@ -56,6 +56,26 @@ def metric_rows(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     return rows
 
 
+def level_rows(
+    summary: pd.DataFrame, metric: str, subject: str, k: float | None = None, single: bool = True
+) -> pd.DataFrame:
+    """Rows of one metric (and k) at single noise levels, else over several of them.
+
+    UserError if there are none; subject: what to measure then.
+    """
+    rows = metric_rows(summary, metric)
+    rows = rows[(rows["sigma"].notna() == single) & (k is None or rows["k"] == k)]
+    if rows.empty:
+        kind = metric if k is None else f"{metric} (k {k:g})"
+        raise UserError(f"the summary has no {kind}: measure the study's {subject}")
+    return rows
+
+
+def scaled(rows: pd.DataFrame, factor: float = 100.0) -> pd.DataFrame:
+    """Rows with their values and intervals times a factor, as percentages unless told."""
+    return rows.assign(**{part: factor * rows[part] for part in ("value", "lower", "upper")})
+
+
 def blocks_of(rows: pd.DataFrame) -> list[PanelRow]:
     """Rows of panels: the main sampler first, and in it the published series first."""
     models = rows[rows["depth"].notna()]

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from depthbias.report.distance_figures import DistanceColumn, draw_columns
+from depthbias.report.panels import scaled
 from depthbias.report.quality_table import MEASURES
 from depthbias.report.style import styled
 
@@ -25,8 +26,7 @@ def plot_quality(summary: pd.DataFrame, about: Mapping[str, Any]) -> Figure:
     for name, (label, scale, _) in MEASURES.items():
         rows = whole[whole["metric"] == f"{name}:{embedding}"]
         rows = rows[rows["k"].isna() | (rows["k"] == described["k"])]
-        scaled = {part: scale * rows[part] for part in ("value", "lower", "upper")}
-        columns.append(DistanceColumn(label.partition(" ")[0], label, rows.assign(**scaled)))
+        columns.append(DistanceColumn(label.partition(" ")[0], label, scaled(rows, scale)))
     note = f"balls reach to the k-th nearest image of the class, k = {described['k']}"
     absent = {"recall"} - {one.title for one in columns if (one.rows["sampler"] != "").any()}
     return draw_columns([one for one in columns if one.title not in absent], about, [note])

@@ -27,14 +27,13 @@ from depthbias.report.panels import (
     draw_points,
     in_block,
     legend_above,
+    level_rows,
     limits,
     line_handles,
     mark_handles,
-    metric_rows,
     panel_grid,
 )
 from depthbias.report.style import LINES, Mark, ordered_marks, styled
-from depthbias.system.errors import UserError
 
 SIGMA_LABEL = r"noise level $\sigma$ (images span $-1$ to 1)"
 SHADE = "#f1f1f1"
@@ -81,7 +80,7 @@ def plot_levels(summary: pd.DataFrame, measures: Sequence[Measure], share: bool)
 
     share: all panels have one y axis. Shaded: the middle one of [GAUSS]'s three regimes.
     """
-    columns = [_rows(summary, measure, levels=True) for measure in measures]
+    columns = [_rows(summary, measure, single=True) for measure in measures]
     blocks = ratio_blocks(columns[0])
     figure, grid = panel_grid(len(blocks), len(measures), share="all" if share else "col")
     whole = pd.concat(columns)
@@ -107,7 +106,7 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
 
     A column a regime, a row a measure, a line a ratio (and series).
     """
-    rows = [_rows(summary, measure, levels=False) for measure in AGAINST_DEPTH]
+    rows = [_rows(summary, measure, single=False) for measure in AGAINST_DEPTH]
     whole = pd.concat(rows)
     blocks = ratio_blocks(whole)
     marks = _block_marks(blocks)
@@ -165,16 +164,9 @@ def log_axis(axis: Any, low: float, high: float) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _rows(summary: pd.DataFrame, measure: Measure, levels: bool) -> pd.DataFrame:
+def _rows(summary: pd.DataFrame, measure: Measure, single: bool) -> pd.DataFrame:
     """The rows of one measure: at single levels, or the means over regimes."""
-    rows = metric_rows(summary, measure.metric)
-    rows = rows[rows["sigma"].notna() == levels]
-    if measure.k is not None:
-        rows = rows[rows["k"] == measure.k]
-    if rows.empty:
-        k = "" if measure.k is None else f" (k {measure.k:g})"
-        raise UserError(f"the summary has no {measure.metric}{k}: measure the study's structure")
-    return rows
+    return level_rows(summary, measure.metric, "structure", measure.k, single)
 
 
 def ratio_blocks(rows: pd.DataFrame) -> list[tuple[str, PanelRow]]:

@@ -44,47 +44,30 @@ def read_usage(paths: Iterable[Path], study: str) -> pd.DataFrame:
 
 def sections(table: pd.DataFrame) -> list[Section]:
     """Totals of the jobs of one kind on one kind of device, then every run."""
+    shown = table.assign(driver=table["driver"].replace("", "-"), job=table["job"].map(job_title))
     totals = []
-    for keys, rows in table.groupby(["job", "architecture", *MACHINE], sort=False):
-        job, architecture, device, driver, precision = map(str, keys)
-        totals.append(
-            [
-                architecture,
-                job_title(job),
-                device,
-                driver or "-",
-                precision,
-                str(len(rows)),
-                f"{rows['wall_seconds'].median():.1f}",
-                f"{rows['device_seconds'].median():.1f}",
-                f"{rows['device_seconds'].sum() / 3600:.2f}",
-                f"{rows['peak_memory_bytes'].max() / 2**20:.0f}",
-            ]
-        )
-    totals_header = ["architecture", "job", "device", "driver", "precision", "runs"]
-    totals_header += ["wall s, median", "device s, median", "device h, total", "memory MiB, most"]
+    for keys, rows in shown.groupby(["architecture", "job", *MACHINE], sort=False):
+        wall, device = rows["wall_seconds"].median(), rows["device_seconds"].median()
+        hours, memory = rows["device_seconds"].sum() / 3600, rows["peak_memory_bytes"].max()
+        spent = f"{wall:.1f}", f"{device:.1f}", f"{hours:.2f}", f"{memory / 2**20:.0f}"
+        totals.append([*map(str, keys), str(len(rows)), *spent])
+    header = ["architecture", "job", *MACHINE, "runs"]
+    header += ["wall s, median", "device s, median", "device h, total", "memory MiB, most"]
+    keys = ["architecture", "ratio", "seed", "job", *MACHINE]
     runs = [
         [
-            row.architecture,
-            row.ratio,
-            row.seed,
-            job_title(row.job),
-            row.device,
-            row.driver or "-",
-            row.precision,
-            f"{row.wall_seconds:.1f}",
-            f"{row.device_seconds:.1f}",
-            f"{row.peak_memory_bytes / 2**20:.0f}",
-            str(int(row.parts)),
+            *map(str, row[keys]),
+            f"{row['wall_seconds']:.1f}",
+            f"{row['device_seconds']:.1f}",
+            f"{row['peak_memory_bytes'] / 2**20:.0f}",
+            f"{row['parts']:.0f}",
         ]
-        for row in table.itertuples(index=False, name="Row")
+        for _, row in shown.iterrows()
     ]
-    header = ["architecture", "ratio", "seed", "job", "device", "driver", "precision"]
-    header += ["wall s", "device s", "memory MiB", "parts"]
     note = "Parts: processes that did the job; more than 1 where it was interrupted and went on."
     return [
-        Section("In total", NOTE, totals_header, totals),
-        Section("Every run", note, header, runs),
+        Section("In total", NOTE, header, totals),
+        Section("Every run", note, [*keys, "wall s", "device s", "memory MiB", "parts"], runs),
     ]
 
 

@@ -41,7 +41,7 @@ def test_rows_are_selected_by_what_they_are_about(select, kept):
 def test_a_metric_is_selected_with_all_embeddings_or_one():
     several = tidy.unite([rows(), rows("lpips:vgg"), rows("lpips_within:alex", value=np.nan)])
     assert len(tidy.of(several, "lpips")) == 2 * len(PLACES)
-    assert set(tidy.of(several, "lpips", embedding="vgg")["metric"]) == {"lpips:vgg"}
+    assert set(tidy.of(several, "lpips:vgg")["metric"]) == {"lpips:vgg"}
     assert len(tidy.of(several, "lpips:vgg")) == len(PLACES)
     assert tidy.of(several, "lpips_within").empty  # no finite value
 
