@@ -130,7 +130,7 @@ def check_trained(
     def loss_of(model: Denoiser, sigma: float) -> float:
         return float(weights @ squared_errors(model, heldout.images, noise, sigma))
 
-    levels = np.geomspace(0.5, 2, 30) * loss**0.5
+    levels = np.geomspace(0.5, 2, 100) * loss**0.5
     sigma = next((s for s in levels if loss_of(untaught, s) >= 2 * loss), levels[-1])
     own = loss_of(denoiser, float(sigma))
     if not own <= loss:
