@@ -47,7 +47,7 @@ def main(args: Arguments) -> None:
 
         from depthbias.diffusion.architectures import get_architecture
         from depthbias.diffusion.loading import load_denoiser, load_training_images
-        from depthbias.diffusion.network_denoiser import NetworkDenoiser
+        from depthbias.diffusion.network_denoiser import ZeroNetwork
         from depthbias.diffusion.objectives import level_weights
         from depthbias.measures import denoising as of
         from depthbias.measures.denoising_errors import (
@@ -62,14 +62,18 @@ def main(args: Arguments) -> None:
         heldout, training = of.choose_both(args.images, split, subset, counts, device)
         constant = of.constant_errors(heldout, mean)
         weights = stratified(heldout.labels, subset.proportions)
-        of.check_trained(args.model, denoiser, heldout, constant, weights, args.noise_seed)
+        of.check_trained(
+            args.model,
+            denoiser,
+            denoiser.of(ZeroNetwork()),
+            heldout,
+            constant,
+            weights,
+            args.noise_seed,
+        )
         architecture = get_architecture(meta["architecture"])
         cuts = [
-            NetworkDenoiser(
-                architecture.first_stages(denoiser.model, stages),
-                denoiser.objective,
-                denoiser.sigma_data,
-            )
+            denoiser.of(architecture.first_stages(denoiser.model, stages))
             for stages in range(1, architecture.stages)
         ]
         title = f"denoising errors of {architecture.name}"

@@ -112,26 +112,32 @@ def constant_errors(heldout: Chosen, mean: Tensor) -> np.ndarray:
 def check_trained(
     path: Path,
     denoiser: Denoiser,
+    untaught: Denoiser,
     heldout: Chosen,
     constant: np.ndarray,
     weights: np.ndarray,
     noise_seed: int,
 ) -> None:
-    """UserError for a model that diverged to finite nonsense; path: its weights.
+    """UserError for a model that diverged to finite nonsense or learned nothing; path: its weights.
 
-    The level s is that at which an image given back with its noise is as wrong as the best constant
-    one, s^2 = its loss. A model that knows anything is better than both there; at higher levels one
-    that was trained briefly need not be. weights: [M] of the held-out images, of sum 1.
+    Its held-out loss has to be below that of the best constant image at one level: the first at
+    which `untaught`, the denoiser of a network whose output is 0, is twice as wrong as that image,
+    and at most that of a noise four times as large as its loss. There 20 steps are enough, which
+    they are not at higher levels. constant, weights: [M], the latter of sum 1.
     """
-    loss = float(weights @ constant)
-    sigma = loss**0.5
-    noise = _noise(heldout, noise_seed)
-    own = float(weights @ squared_errors(denoiser, heldout.images, noise, sigma))
+    loss, noise = float(weights @ constant), _noise(heldout, noise_seed)
+
+    def loss_of(model: Denoiser, sigma: float) -> float:
+        return float(weights @ squared_errors(model, heldout.images, noise, sigma))
+
+    levels = np.geomspace(0.5, 2, 100) * loss**0.5
+    sigma = next((s for s in levels if loss_of(untaught, s) >= 2 * loss), levels[-1])
+    own = loss_of(denoiser, float(sigma))
     if not own <= loss:
         raise UserError(
             f"{path}: its held-out loss at noise level {sigma:.2g} is {own:.3g}, above the "
-            f"{loss:.3g} of the best constant image: the training diverged; lower "
-            "training.learning_rate, or choose fp32 precision"
+            f"{loss:.3g} of the best constant image: it diverged or learned nothing; lower "
+            "training.learning_rate, or raise training.budget"
         )
 
 
