@@ -95,12 +95,10 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.neighbors.k", [5, 1], ["neighbors.k", "ascending"]),
         ("studies.digits.neighbors.k", [1, 140], ["studies.digits.neighbors.k", "140"]),
         ("studies.digits.neighbors.copies", {"sscd": 0.6}, ["copies", "'sscd'"]),
-<<<<<<< HEAD
         ("studies.digits.quality", {"k": [5, 54]}, ["quality.k: 54", "54 held-out", "heldout"]),
         ("studies.digits.quality", {"manifold_k": 4}, ["quality.manifold_k: 4 is not among k"]),
         ("studies.digits.quality", {"manifold_embedding": "sscd"}, ["'sscd' is not among"]),
         ("studies.digits.quality", {"k": [5, 5]}, ["quality.k", "listed twice"]),
-=======
         ("studies.digits.denoising.sigmas", [1, 0.1], ["denoising.sigmas", "must rise"]),
         (
             "studies.digits.denoising.sigmas",
@@ -108,7 +106,6 @@ def test_schema_file_is_the_one_the_classes_generate():
             ["denoising.sigmas", "none from 0.1 to 20"],
         ),
         ("studies.digits.denoising.heldout_images", 2, ["heldout_images", "equal to 4"]),
->>>>>>> depthcheck
         ("studies.digits.subset_size", 0, ["studies.digits.subset_size", "greater than 0"]),
         ("studies.digits.training.objective", "score", ["objective", "'ddpm' or 'edm'"]),
         ("studies.digits.training.objective", "edm", []),
@@ -168,16 +165,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_overrides_change_the_training_of_one_unet_only():
-<<<<<<< HEAD
-    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 20_000}})).studies[
-        "digits"
-    ]
-    assert study.training_of("depth2") == study.training
-    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 20_000})
-=======
     study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 40_000}})).studies[
         "digits"
     ]
     assert study.training_of("depth2") == study.training
     assert study.training_of("depth3") == study.training.model_copy(update={"budget": 40_000})
->>>>>>> depthcheck

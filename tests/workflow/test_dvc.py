@@ -42,7 +42,6 @@ AFTER_BIAS = [
 ]
 AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
-<<<<<<< HEAD
     *(
         "measure_quality",
         "measure_bias",
@@ -50,10 +49,6 @@ AFTER_TRAIN = [
         "measure_neighbors",
         "measure_reproducibility",
     ),
-=======
-    *("measure_denoising", "estimate_denoising"),
-    *("measure_bias", "measure_diversity", "measure_neighbors", "measure_reproducibility"),
->>>>>>> depthcheck
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
     *("measure_denoising", "estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",

@@ -50,11 +50,8 @@ def test_tiny_study_makes_every_artefact(tiny):
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
-<<<<<<< HEAD
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
-=======
     names += ["depth-use", "convergence"]
->>>>>>> depthcheck
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -271,13 +268,9 @@ def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny
 HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier", "snapshot"}
 HEAVY |= {
     "measure_structure",
-<<<<<<< HEAD
-    "measure_neighbors",
-    "measure_quality",
-=======
     "measure_denoising",
     "measure_neighbors",
->>>>>>> depthcheck
+    "measure_quality",
     "write_architectures",
     "export",
 }
