@@ -22,20 +22,11 @@ from depthbias.diffusion.network_denoiser import NetworkDenoiser, ZeroNetwork
 from depthbias.diffusion.noise import initial_noise
 from depthbias.diffusion.unet import build_unet
 from depthbias.estimates.runs import Run
+from depthbias.estimates.stratified import stratified
 from depthbias.estimates.tidy import read_rows, tidy
-from depthbias.measures.denoising import (
-    Chosen,
-    check_trained,
-    choose,
-    choose_both,
-    constant_errors,
-    measure,
-)
-from depthbias.measures.denoising_errors import (
-    read_denoising_errors,
-    stratified,
-    write_denoising_errors,
-)
+from depthbias.measures.chosen_images import Chosen, choose, choose_both
+from depthbias.measures.denoising import check_trained, constant_errors, measure
+from depthbias.measures.denoising_errors import read_denoising_errors, write_denoising_errors
 from depthbias.measures.denoising_rows import denoising_rows, effective_depth, read_all
 from depthbias.measures.effective_depths import effective_depths
 from depthbias.system.errors import UserError

@@ -8,7 +8,8 @@ import torch
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
 from depthbias.estimates.runs import Run
-from depthbias.measures.denoising import Chosen, measure
+from depthbias.measures.chosen_images import Chosen
+from depthbias.measures.denoising import measure
 from depthbias.measures.denoising_errors import DenoisingErrors
 from depthbias.measures.membership import auc, placements
 from depthbias.measures.membership_rows import attacks_of, compared, found_of, membership_rows
