@@ -47,29 +47,31 @@ def main(args: Arguments) -> None:
 
         from depthbias.diffusion.architectures import get_architecture
         from depthbias.diffusion.loading import load_denoiser, load_training_images
-        from depthbias.diffusion.network_denoiser import NetworkDenoiser
+        from depthbias.diffusion.network_denoiser import ZeroNetwork
         from depthbias.diffusion.objectives import level_weights
+        from depthbias.estimates.stratified import stratified
         from depthbias.measures import denoising as of
-        from depthbias.measures.denoising_errors import (
-            DenoisingErrors,
-            stratified,
-            write_denoising_errors,
-        )
+        from depthbias.measures.chosen_images import choose_both
+        from depthbias.measures.denoising_errors import DenoisingErrors, write_denoising_errors
 
         denoiser, meta = load_denoiser(args.model, args.meta, device)
         mean = load_training_images(args.images, args.subset, meta, device).mean(0)
         counts = (args.heldout_images, args.training_images)
-        heldout, training = of.choose_both(args.images, split, subset, counts, device)
+        heldout, training = choose_both(args.images, split, subset, counts, device)
         constant = of.constant_errors(heldout, mean)
         weights = stratified(heldout.labels, subset.proportions)
-        of.check_trained(args.model, denoiser, heldout, constant, weights, args.noise_seed)
+        of.check_trained(
+            args.model,
+            denoiser,
+            denoiser.of(ZeroNetwork()),
+            heldout,
+            constant,
+            weights,
+            args.noise_seed,
+        )
         architecture = get_architecture(meta["architecture"])
         cuts = [
-            NetworkDenoiser(
-                architecture.first_stages(denoiser.model, stages),
-                denoiser.objective,
-                denoiser.sigma_data,
-            )
+            denoiser.of(architecture.first_stages(denoiser.model, stages))
             for stages in range(1, architecture.stages)
         ]
         title = f"denoising errors of {architecture.name}"

@@ -54,8 +54,8 @@ def main(args: Arguments) -> None:
         from depthbias.diffusion.interruptions import catch_signals, train_to_the_end
         from depthbias.diffusion.resume_points import identify, point_path, remove_points
         from depthbias.diffusion.trainer import Trainer, TrainingOptions, write_log
-        from depthbias.measures.denoising import choose_heldout
-        from depthbias.measures.denoising_errors import stratified
+        from depthbias.estimates.stratified import stratified
+        from depthbias.measures.chosen_images import choose_heldout
         from depthbias.system.compute import choose_precision
         from depthbias.system.tensors import write_tensors
         from depthbias.system.usage import Meter

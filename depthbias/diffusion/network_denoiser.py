@@ -11,6 +11,13 @@ from depthbias.diffusion.objectives import Objective, edm_denoise
 from depthbias.diffusion.schedules import ddpm_sigmas
 
 
+class ZeroNetwork(torch.nn.Module):
+    """A network that has learned nothing: its output is 0."""
+
+    def forward(self, x: Tensor, time: Tensor, return_dict: bool = True) -> tuple[Tensor]:
+        return (torch.zeros_like(x),)
+
+
 class NetworkDenoiser:
     """A trained network, a U-Net or another, as a denoiser for every sigma > 0.
 
@@ -37,6 +44,10 @@ class NetworkDenoiser:
         self.sigma_data = sigma_data
         self.clip = clip
         self._log_levels = ddpm_sigmas().log().numpy()
+
+    def of(self, model: torch.nn.Module) -> "NetworkDenoiser":
+        """Another network in its place."""
+        return NetworkDenoiser(model, self.objective, self.sigma_data, self.clip)
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """The estimate of x0, shape of x. ValueError if a sigma is not positive and finite.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from depthbias.measures.class_shares import confusion_counts
+from depthbias.estimates.confusion import confusion_counts
 from depthbias.vision.classifier import Classifier, check_accuracy, classify
 
 

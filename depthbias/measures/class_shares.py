@@ -16,12 +16,6 @@ EM_STEPS = 10_000
 DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
 
 
-def confusion_counts(predicted: np.ndarray, true: np.ndarray, classes: int) -> np.ndarray:
-    """int [K, K]: images classified i among those of true class j; predicted, true int [N]."""
-    flat = np.bincount(predicted * classes + true, minlength=classes**2)
-    return flat.reshape(classes, classes)
-
-
 def corrected_prevalence(counts: np.ndarray, confusion: np.ndarray) -> list[Estimate]:
     """True proportions of K classes among classified images, one estimate a class.
 

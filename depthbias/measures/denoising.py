@@ -2,64 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from depthbias.data.pixels import to_float
-from depthbias.data.splits import Split
-from depthbias.data.subsets import Subset, check_classes
 from depthbias.diffusion.denoiser import Denoiser
 from depthbias.diffusion.noise import initial_noise
-from depthbias.estimates.intervals import stream
+from depthbias.measures.chosen_images import Chosen
 from depthbias.measures.linearity import in_batches
 from depthbias.system.errors import UserError
-from depthbias.system.files import map_npz
-
-
-class Chosen(NamedTuple):
-    """Images to measure on: float [N, C, H, W] on the device, their rows and labels int [N]."""
-
-    images: Tensor
-    rows: np.ndarray
-    labels: np.ndarray
-
-
-def choose(
-    path: Path, rows: np.ndarray, labels: np.ndarray, count: int, device: torch.device, *key: str
-) -> Chosen:
-    """Up to `count` of some rows of a data set, of all classes alike as far as they go.
-
-    path: the prepared images; `key` names the draw.
-    """
-    order = stream("denoising", *key).permutation(len(rows))
-    place = np.empty(len(rows), dtype=np.int64)  # among those of its class
-    for name in np.unique(labels):
-        own = order[labels[order] == name]
-        place[own] = np.arange(len(own))
-    kept = np.sort(np.argsort(place, kind="stable")[:count])
-    images = map_npz(path, "images")
-    if rows.max() >= len(images):
-        raise UserError(f"{path}: has {len(images)} images, fewer than its split says: prepare it")
-    pixels = torch.from_numpy(np.asarray(images[rows[kept]])).to(device)
-    return Chosen(to_float(pixels), rows[kept], labels[kept])
-
-
-def choose_heldout(path: Path, split: Split, count: int, device: torch.device) -> Chosen:
-    """Up to `count` held-out images, the same for every model."""
-    return choose(path, *split.rows("calibration", "control"), count, device, "held-out")
-
-
-def choose_both(
-    path: Path, split: Split, subset: Subset, counts: tuple[int, int], device: torch.device
-) -> tuple[Chosen, Chosen]:
-    """(held-out images, the same for every model; training images), up to so many of each."""
-    check_classes(subset.path, subset.classes, split.classes)
-    heldout = choose_heldout(path, split, counts[0], device)
-    key = ("training", subset.ratio, subset.seed)
-    return heldout, choose(path, subset.rows, subset.labels, counts[1], device, *key)
 
 
 @torch.no_grad()
@@ -112,26 +64,32 @@ def constant_errors(heldout: Chosen, mean: Tensor) -> np.ndarray:
 def check_trained(
     path: Path,
     denoiser: Denoiser,
+    untaught: Denoiser,
     heldout: Chosen,
     constant: np.ndarray,
     weights: np.ndarray,
     noise_seed: int,
 ) -> None:
-    """UserError for a model that diverged to finite nonsense; path: its weights.
+    """UserError for a model that diverged to finite nonsense or learned nothing; path: its weights.
 
-    The level s is that at which an image given back with its noise is as wrong as the best constant
-    one, s^2 = its loss. A model that knows anything is better than both there; at higher levels one
-    that was trained briefly need not be. weights: [M] of the held-out images, of sum 1.
+    Its held-out loss has to be below that of the best constant image at one level: the first at
+    which `untaught`, the denoiser of a network whose output is 0, is twice as wrong as that image,
+    and at most that of a noise four times as large as its loss. There 20 steps are enough, which
+    they are not at higher levels. constant, weights: [M], the latter of sum 1.
     """
-    loss = float(weights @ constant)
-    sigma = loss**0.5
-    noise = _noise(heldout, noise_seed)
-    own = float(weights @ squared_errors(denoiser, heldout.images, noise, sigma))
+    loss, noise = float(weights @ constant), _noise(heldout, noise_seed)
+
+    def loss_of(model: Denoiser, sigma: float) -> float:
+        return float(weights @ squared_errors(model, heldout.images, noise, sigma))
+
+    levels = np.geomspace(0.5, 2, 100) * loss**0.5
+    sigma = next((s for s in levels if loss_of(untaught, s) >= 2 * loss), levels[-1])
+    own = loss_of(denoiser, float(sigma))
     if not own <= loss:
         raise UserError(
             f"{path}: its held-out loss at noise level {sigma:.2g} is {own:.3g}, above the "
-            f"{loss:.3g} of the best constant image: the training diverged; lower "
-            "training.learning_rate, or choose fp32 precision"
+            f"{loss:.3g} of the best constant image: it diverged or learned nothing; lower "
+            "training.learning_rate, or raise training.budget"
         )
 
 

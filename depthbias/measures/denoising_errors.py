@@ -13,6 +13,7 @@ import numpy as np
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.runs import Run, as_json, read_run
+from depthbias.estimates.stratified import stratified
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_npz
 
@@ -54,17 +55,6 @@ class DenoisingErrors:
         """Over all levels, by EDM's weights, the classes in their training proportions."""
         weights = stratified(self.heldout_labels, self.proportions)
         return float(self.level_weights @ self.heldout_errors @ weights)
-
-
-def stratified(labels: np.ndarray, proportions: np.ndarray) -> np.ndarray:
-    """Weights [N] of sum 1 that give every class its proportion [K]; alike within a class.
-
-    A class without an image has no weight; the others share it.
-    """
-    counts = np.bincount(labels, minlength=len(proportions))
-    a_class = np.where(counts > 0, proportions, 0) / np.maximum(counts, 1)
-    weights: np.ndarray = a_class[labels]
-    return weights / weights.sum()
 
 
 ARRAYS = tuple(field.name for field in fields(DenoisingErrors) if field.name != "run")

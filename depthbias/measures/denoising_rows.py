@@ -17,7 +17,8 @@ from depthbias.estimates.intervals import Estimate, from_draws, over_seeds, stre
 from depthbias.estimates.measurements import DRAWS
 from depthbias.estimates.runs import ALL, REAL, Run
 from depthbias.estimates.slopes import least_squares_slope
-from depthbias.measures.denoising_errors import DenoisingErrors, read_denoising_errors, stratified
+from depthbias.estimates.stratified import stratified
+from depthbias.measures.denoising_errors import DenoisingErrors, read_denoising_errors
 from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
 from depthbias.system.errors import UserError
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from depthbias.estimates.intervals import QUANTILES, Estimate, stream, wilson
-from depthbias.measures.denoising_errors import stratified
+from depthbias.estimates.stratified import stratified
 
 FALSE_POSITIVES = 0.01  # share of non-members that an attack may take for members
 BAND_DRAWS = 400

@@ -92,6 +92,8 @@ def found_of(errors: DenoisingErrors) -> Iterator[Found]:
         scores = attack.members[place, one.rows[0]], attack.others[place, one.rows[1]]
         area, share = auc(*scores, one.sides), true_positives(*scores, one.sides)
         draws = area.value + one.moved(placements(*scores, one.sides))
+        if area.value in (0, 1):  # no image differs from the others, so resampling tells nothing
+            draws = _draws_within(area)
         for metric, estimate, resampled in (
             ("attack_auc", area, draws),
             ("attack_tpr", share, _draws_within(share)),
@@ -139,7 +141,7 @@ def compared(errors: DenoisingErrors) -> Iterator[Compared]:
 
 
 def _draws_within(estimate: Estimate) -> np.ndarray:
-    """Draws [B] of a share that have its limits; alike for all models, as the threshold is."""
+    """Draws [B] of a share that have its limits; alike for all models, as held-out images are."""
     value, lower, upper, _ = estimate
     normal = stream("membership").standard_normal(DRAWS)
     reach = np.where(normal > 0, upper - value, value - lower) / ndtri(QUANTILES[1])

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.subsets import Subset
+from depthbias.estimates.confusion import confusion_counts
 from depthbias.estimates.intervals import draw_shares, from_draws, stream
 from depthbias.estimates.runs import REAL, Run
-from depthbias.measures.class_shares import Instrument, confusion_counts
+from depthbias.measures.class_shares import Instrument
 from depthbias.measures.rows import row_of
 
 

@@ -99,6 +99,13 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.quality", {"manifold_k": 4}, ["quality.manifold_k: 4 is not among k"]),
         ("studies.digits.quality", {"manifold_embedding": "sscd"}, ["'sscd' is not among"]),
         ("studies.digits.quality", {"k": [5, 5]}, ["quality.k", "listed twice"]),
+        ("studies.digits.denoising.sigmas", [1, 0.1], ["denoising.sigmas", "must rise"]),
+        (
+            "studies.digits.denoising.sigmas",
+            [0.01, 50],
+            ["denoising.sigmas", "none from 0.1 to 20"],
+        ),
+        ("studies.digits.denoising.heldout_images", 2, ["heldout_images", "equal to 4"]),
         ("studies.digits.subset_size", 0, ["studies.digits.subset_size", "greater than 0"]),
         ("studies.digits.training.objective", "score", ["objective", "'ddpm' or 'edm'"]),
         ("studies.digits.training.objective", "edm", []),
@@ -158,8 +165,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_overrides_change_the_training_of_one_unet_only():
-    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 20_000}})).studies[
+    study = parse(changed("studies.digits.overrides", {"depth3": {"budget": 40_000}})).studies[
         "digits"
     ]
     assert study.training_of("depth2") == study.training
-    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 20_000})
+    assert study.training_of("depth3") == study.training.model_copy(update={"budget": 40_000})

@@ -151,10 +151,10 @@ def test_sweeps_run_from_digits_to_figures(tmp_path):
     params = copy.deepcopy(TINY)
     study = params["studies"]["tiny"]
     study.update(ratios=["50-50"], architectures=["depth2"], subset_size=20, disjoint=True)
-    study["training"].update(objective="edm", budget=320, snapshots=[160])
+    study["training"].update(objective="edm", budget=1920, snapshots=[960])
     params["sweeps"] = {
         "size": {"study": "tiny", "vary": "subset_size", "values": [12, 20]},
-        "time": {"study": "tiny", "vary": "snapshots", "values": [160, 320]},
+        "time": {"study": "tiny", "vary": "snapshots", "values": [960, 1920]},
     }
     folder = copy_checkout(tmp_path / "sweeps", params)
     done = snakemake(folder, "--cores", "2", "sweeps_tiny")
@@ -168,7 +168,7 @@ def test_sweeps_run_from_digits_to_figures(tmp_path):
         read_rows(folder / f"results/{name}/structure.csv").query(
             "metric == 'score_error:gaussian'"
         )
-        for name in ("time-160", "tiny")
+        for name in ("time-960", "tiny")
     )
     assert (early["value"].to_numpy() != late["value"].to_numpy()).any()
     assert "Nothing to be done" in snakemake(folder, "-n", "--cores", "1", "sweeps_tiny").stdout

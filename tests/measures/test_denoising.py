@@ -18,23 +18,15 @@ from depthbias.data.subsets import Subset
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.checkpoints import save_model
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
+from depthbias.diffusion.network_denoiser import NetworkDenoiser, ZeroNetwork
 from depthbias.diffusion.noise import initial_noise
 from depthbias.diffusion.unet import build_unet
 from depthbias.estimates.runs import Run
+from depthbias.estimates.stratified import stratified
 from depthbias.estimates.tidy import read_rows, tidy
-from depthbias.measures.denoising import (
-    Chosen,
-    check_trained,
-    choose,
-    choose_both,
-    constant_errors,
-    measure,
-)
-from depthbias.measures.denoising_errors import (
-    read_denoising_errors,
-    stratified,
-    write_denoising_errors,
-)
+from depthbias.measures.chosen_images import Chosen, choose, choose_both
+from depthbias.measures.denoising import check_trained, constant_errors, measure
+from depthbias.measures.denoising_errors import read_denoising_errors, write_denoising_errors
 from depthbias.measures.denoising_rows import denoising_rows, effective_depth, read_all
 from depthbias.measures.effective_depths import effective_depths
 from depthbias.system.errors import UserError
@@ -133,26 +125,26 @@ def test_weights_give_every_class_its_proportion():
 # Divergence
 
 
-def check(denoiser, heldout):
+def check(denoiser, heldout, untaught=lambda x, sigma: x):
     mean = torch.zeros(1, 4, 4)
     weights = np.full(len(heldout.rows), 1 / len(heldout.rows))
     constant = constant_errors(heldout, mean)
-    check_trained(Path("m.safetensors"), denoiser, heldout, constant, weights, 0)
+    check_trained(Path("m.safetensors"), denoiser, untaught, heldout, constant, weights, 0)
 
 
 def test_what_knows_anything_is_no_divergence():
-    """Where x + s e and the constant are equally wrong, their mean is half as wrong."""
     heldout = chosen(50)
-    check(lambda x, sigma: x / 2, heldout)
-    check(lambda x, sigma: 0.95 * x, heldout)
+    check(lambda x, sigma: x / (1 + sigma**2), heldout)
+    check(lambda x, sigma: 0.6 * x, heldout)
     check(lambda x, sigma: 0 * x, heldout)  # the constant itself
 
 
 @pytest.mark.parametrize(
     "nonsense",
     [
+        lambda x, sigma: x,  # a ddpm model that predicts no noise
         lambda x, sigma: torch.full_like(x, 3.0),
-        lambda x, sigma: x + 1.1 * sigma * draw(len(x), seed=8),
+        lambda x, sigma: x / 3 + draw(len(x), seed=8),
         lambda x, sigma: -x,
         lambda x, sigma: x * torch.nan,
     ],
@@ -162,8 +154,31 @@ def test_finite_nonsense_stops_with_one_line_that_names_the_model(nonsense):
         check(nonsense, chosen(50))
     message = str(caught.value)
     assert message.startswith("m.safetensors: its held-out loss at noise level ")
-    assert "of the best constant image: the training diverged; lower" in message
+    assert "of the best constant image: it diverged or learned nothing; lower" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(("share", "level"), [(1.0, 2.0), (0.6, 2 / 0.6), (0.1, 4.0)])
+def test_the_level_is_where_what_learned_nothing_is_twice_as_wrong_as_the_constant(share, level):
+    """Untaught: error share s^2. The level s^2 over the constant's loss is 2 / share, at most 4."""
+    heldout, asked = chosen(200), []
+    check(lambda x, sigma: asked.append(sigma) or 0 * x, heldout, _of_error(heldout, share))
+    loss = float(heldout.images.square().mean())
+    [sigma] = asked
+    assert level <= sigma**2 / loss * (1 + 1e-6) and sigma**2 / loss < 1.04 * level
+
+
+def _of_error(heldout, share):
+    noise = initial_noise(0, range(200), (1, 4, 4))
+    noise = noise / noise.square().mean().sqrt()
+    return lambda x, sigma: heldout.images + share**0.5 * sigma * noise
+
+
+@pytest.mark.parametrize("objective", ["ddpm", "edm"])
+def test_the_network_that_learned_nothing_is_the_one_whose_output_is_zero(objective):
+    untaught, x = NetworkDenoiser(ZeroNetwork(), objective, 0.5), draw(3)
+    expected = x if objective == "ddpm" else x * 0.25 / (0.25 + 0.49)
+    assert torch.allclose(untaught(x, 0.7), expected)
 
 
 # Rows

@@ -8,7 +8,8 @@ import torch
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
 from depthbias.estimates.runs import Run
-from depthbias.measures.denoising import Chosen, measure
+from depthbias.measures.chosen_images import Chosen
+from depthbias.measures.denoising import measure
 from depthbias.measures.denoising_errors import DenoisingErrors
 from depthbias.measures.membership import auc, placements
 from depthbias.measures.membership_rows import attacks_of, compared, found_of, membership_rows
@@ -164,6 +165,16 @@ def test_resampled_images_have_delongs_error():
             reach = (one.estimate.upper - one.estimate.lower) / 2
             assert one.draws.mean() == pytest.approx(one.estimate.value, abs=0.1 * reach)
             assert 1.96 * one.draws.std() == pytest.approx(reach, rel=0.1)
+
+
+def test_models_that_give_all_away_keep_the_interval_of_a_run():
+    """Over seeds as for one: images that all agree do not make 1 certain."""
+    rows = frame([made_up("depth2", seed, shift=2.0) for seed in (0, 1, 2)])
+    rows = rows[(rows["metric"] == "attack_auc:loss") & (rows["class"] == "")]
+    rows = rows[rows["sigma"].isna()].set_index("seed")
+    assert (rows["value"] == 1).all()
+    assert rows.loc["0", "lower"] < 0.95
+    assert rows.loc["all", "lower"] == pytest.approx(rows.loc["0", "lower"], abs=0.02)
 
 
 def test_draws_of_a_class_move_its_images_alone():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import read_rows, tidy, write_rows
@@ -46,7 +47,7 @@ def made_up(ratio, architecture, seed, m=120, n=100):
         training_labels=(np.arange(m) >= share * m).astype(int),
         heldout_rows=np.arange(n) + m,
         training_rows=np.arange(m),
-        cut_errors=np.zeros((1, *shape)),
+        cut_errors=np.zeros((get_architecture(architecture).stages - 1, *shape)),
         constant_errors=np.ones(n),
         classes=("six", "nine"),
         proportions=np.array([share, 1 - share]),

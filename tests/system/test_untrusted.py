@@ -212,6 +212,7 @@ def test_folders_files_and_labels_may_hold_shell_characters(tmp_path):
     study["data"].update(dataset="folder", raw=f"raw {wild}", labels=f"{wild}.csv", heldout=4)
     study["classes"] = {"six": {"any": [f"6 {wild}"]}, "nine": {"any": ["9"]}}
     study.update(ratios=["50-50"], subset_size=6)
+    study["quality"] = {"k": [1], "manifold_k": 1}
     folder = copy_checkout(tmp_path / "study", params)
     (folder / f"raw {wild}").mkdir()
     rows = ["file,label"]

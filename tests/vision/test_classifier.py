@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from depthbias.measures.class_shares import confusion_counts
+from depthbias.estimates.confusion import confusion_counts
 from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, read_npz, write_json, write_npz

@@ -405,6 +405,7 @@ def test_all_measurements_become_rows_of_one_table(measured):
     stems = {metric.partition(":")[0] for metric in rows["metric"]}
     assert stems == {
         *("lpips", "lpips_within", "lpips_between", "lpips_per_depth"),
+        *("lpips_standardised", "lpips_standardised_per_depth"),
         *("nn_distance", "nn_distance_mean", "nn_distance_per_depth"),
         *("nn_cosine", "nn_cosine_mean", "nn_cosine_per_depth"),
         *("authentic_share", "memorised_share", "gl_pixel", "gl_score", "rp_score"),

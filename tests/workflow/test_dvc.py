@@ -35,6 +35,7 @@ AFTER_BIAS = [
     *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
+    *(f"plot_{name}" for name in ("depth_use", "convergence")),
 ]
 AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
@@ -59,11 +60,12 @@ def small():
     params = copy.deepcopy(TINY)
     study = params["studies"]["tiny"]
     study.update(ratios=["60-40"], seeds=[0], subset_size=16)
-    study["training"].update(budget=64, batch_size=16, warmup=16, ema_halflife=16, log_every=32)
+    study["training"].update(budget=640, batch_size=16, warmup=16, ema_halflife=16, log_every=320)
     study["sampling"].update(samplers=["ddim-2"], images=8, batch_size=8)
     study["classifier"].update(budget=640, threshold=0.3)
     study["bias"].update(bootstrap=100)
     study["structure"].update(pairs=4, noisy_images=8)
+    study["denoising"] = {"sigmas": [0.5, 5], "heldout_images": 8, "training_images": 8}
     return params
 
 

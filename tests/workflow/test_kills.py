@@ -25,10 +25,10 @@ def smallest():
     params = copy.deepcopy(TINY)
     study = params["studies"]["tiny"]
     study.update(ratios=["90-10"], seeds=[0], subset_size=20)
-    study["training"].update(budget=320)
     study["classifier"].update(budget=6000)
     study["sampling"].update(images=20, batch_size=20)
     study["structure"].update(samples=70, pairs=5, noisy_images=10)
+    study["denoising"] = {"sigmas": [0.5, 5], "heldout_images": 8, "training_images": 8}
     return params
 
 

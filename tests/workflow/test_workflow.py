@@ -43,13 +43,15 @@ def planned(folder, *arguments):
 
 def test_tiny_study_makes_every_artefact(tiny):
     run = tiny / RESULTS / "90-10/depth3/seed1"
-    for name in ("model.safetensors", "model.json", "train.csv", "train-usage.json"):
+    made = ("model.safetensors", "model.json", "train.csv", "train-usage.json")
+    for name in (*made, "denoising-errors.npz"):
         assert (run / name).is_file()
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
+    names += ["depth-use", "convergence"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -173,7 +175,9 @@ def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     assert (jobs["train"], jobs["snapshot"], jobs["measure_structure"]) == (12, 6, 18)
     assert jobs["prepare"] == jobs["split"] == jobs["train_classifier"] == jobs["embed_real"] == 1
     assert (jobs["plot_sweep"], jobs["plot_disjoint"]) == (3, 4)
-    assert planned(ROOT, "--forceall", "sweeps_celeba-sweep")["plot_sweep"] == 3
+    assert "measure_matched" not in jobs  # there is one depth
+    jobs = planned(ROOT, "--forceall", "sweeps_celeba-sweep")
+    assert (jobs["plot_sweep"], jobs["measure_matched"]) == (3, 1)
 
 
 def test_phases_are_targets_and_gpus_are_a_resource():
@@ -264,6 +268,7 @@ def test_contents_of_large_files_are_compared_whatever_options_are_in_force(tiny
 HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier", "snapshot"}
 HEAVY |= {
     "measure_structure",
+    "measure_denoising",
     "measure_neighbors",
     "measure_quality",
     "write_architectures",
