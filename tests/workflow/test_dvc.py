@@ -348,10 +348,10 @@ def test_metrics_and_plots_compare_revisions(changed, clone):
     for name, difference in shares.items():
         assert "depth2" not in name, name
         assert difference["diff"] == pytest.approx(difference["new"] - difference["old"])
-    assert any(name.startswith("share_corrected.60-40.depth3") for name in shares)
+    assert any(name.startswith("lpips:classifier.60-40.depth3") for name in shares)
     dvc(folder, "plots", "diff", first, "-o", "plots")
     page = (folder / "plots/index.html").read_text()
-    assert "60-40 depth3 nine" in page and first[:7] in page
+    assert "90-10 depth3 nine" in page and first[:7] in page
 
 
 def test_killed_dvc_goes_on_after_unlock(recorded, tmp_path):

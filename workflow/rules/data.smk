@@ -18,11 +18,12 @@ rule prepare:
         'python "$DEPTHBIAS/scripts/prepare.py" {params.data} --workers {threads} --output {output:q} &> {log:q}'
 
 
-use rule light as split with:
+use rule script as split with:
     input:
         images=IMAGES,
     output:
         SPLIT,
+    localrule: True
     params:
         **calls(
             "split",
@@ -35,11 +36,12 @@ use rule light as split with:
         ),
 
 
-use rule light as subset with:
+use rule script as subset with:
     input:
         split=of_base(SPLIT),
     output:
         SUBSET,
+    localrule: True
     params:
         **calls(
             "subset",

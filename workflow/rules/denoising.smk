@@ -22,11 +22,12 @@ use rule on_gpu as measure_denoising with:
         ),
 
 
-use rule light as estimate_denoising with:
+use rule script as estimate_denoising with:
     input:
         measurements=lambda w: of_study(DENOISING_RUN, w),
     output:
         DENOISING,
+    localrule: True
     params:
         **calls("estimate_denoising", of_wildcards),
 

@@ -52,17 +52,18 @@ for category, figures in SUMMARY_FIGURES.items():
                 'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
 
 
-use rule light as plot_grid with:
+use rule script as plot_grid with:
     input:
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
         classes=lambda w: first_seed(CLASSES, w, ratio=w.ratio),
     output:
         **of_ratio("grid", "Samples", "same noise, every depth"),
+    localrule: True
     params:
         **calls("plot_grid", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
 
-use rule light as plot_real with:
+use rule script as plot_real with:
     input:
         images=of_base(IMAGES),
         subset=lambda w: first_seed(SUBSET, w, ratio=study_of(w).ratios[0]),
@@ -70,26 +71,29 @@ use rule light as plot_real with:
         classes=lambda w: first_seed(CLASSES, w, ratio=study_of(w).ratios[0]),
     output:
         **figure("real", "real", "Samples", figure="training images and generated ones"),
+    localrule: True
     params:
         **calls("plot_real", lambda w: flags(decidable=study_of(w).bias.decidable)),
 
 
-use rule light as plot_losses with:
+use rule script as plot_losses with:
     input:
         logs=lambda w: of_study(TRAIN_LOG, w),
     output:
         **figure("losses", "losses", "Training", figure="training and held-out loss"),
+    localrule: True
     params:
         **calls("plot_losses", of_wildcards),
 
 
-use rule light as plot_nearest_pairs with:
+use rule script as plot_nearest_pairs with:
     input:
         pairs=NEAREST_PAIRS,
         images=of_base(IMAGES),
         samples=lambda w: first_seed(SAMPLES, w, ratio=w.ratio),
     output:
         **of_ratio("nearest-pairs", "Diversity and memorisation", "nearest pairs"),
+    localrule: True
     params:
         **calls(
             "plot_nearest_pairs",
@@ -97,7 +101,7 @@ use rule light as plot_nearest_pairs with:
         ),
 
 
-use rule light as plot_trajectories with:
+use rule script as plot_trajectories with:
     input:
         trajectories=lambda w: first_seed(TRAJECTORIES, w, ratio=w.ratio),
     output:
@@ -106,20 +110,22 @@ use rule light as plot_trajectories with:
             "Gaussian structure",
             "same noise, model, linear, Gaussian, multi-delta",
         ),
+    localrule: True
     params:
         **calls("plot_trajectories"),
 
 
-use rule light as plot_roc with:
+use rule script as plot_roc with:
     input:
         measurements=lambda w: of_study(DENOISING_RUN, w, ratio=w.ratio),
     output:
         **of_ratio("roc", "Diversity and memorisation", "membership attacks, ROC curves"),
+    localrule: True
     params:
         **calls("plot_roc"),
 
 
-use rule light as plot_disjoint with:
+use rule script as plot_disjoint with:
     input:
         first=lambda w: of_seed(TRAJECTORIES, w, 0),
         second=lambda w: of_seed(TRAJECTORIES, w, 1),
@@ -129,19 +135,21 @@ use rule light as plot_disjoint with:
             "Gaussian structure",
             "same noise, two training sets without a common image",
         ),
+    localrule: True
     params:  # for the caption: a value of a sweep is no study of params.yaml
         **calls("plot_disjoint"),
         images=lambda w: study_of(w).subset_size,
         noises=lambda w: study_of(w).structure.trajectories,
 
 
-use rule light as plot_sweep with:
+use rule script as plot_sweep with:
     input:
         parts=lambda w: expand(
             [STRUCTURE, NEIGHBORS, REPRODUCIBILITY], study=PARAMS.points(w.sweep)
         ),
     output:
         **drawing(SWEEP_FIGURE, "sweep", "Sweeps", sweep="{sweep}"),
+    localrule: True
     params:
         **calls(
             "plot_sweep",
@@ -184,10 +192,11 @@ for name, (title, provenance) in SUMMARY_TABLES.items():
             'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
 
 
-use rule light as write_architectures with:
+use rule script as write_architectures with:
     output:
         **table("architectures", "architectures (Table A)"),
         rows=PARAMETERS,
+    localrule: True
     params:
         **calls(
             "write_architectures",
@@ -201,10 +210,11 @@ use rule light as write_architectures with:
         ),
 
 
-use rule light as write_usage with:
+use rule script as write_usage with:
     input:
         usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
     output:
         **table("usage", "time, memory and devices"),
+    localrule: True
     params:
         **calls("write_usage", of_wildcards),

@@ -1,5 +1,6 @@
 # What rules have in common: a script that is called with the names and values of its inputs, outputs and options as flags.
-# `use rule light as NAME with:` and the like make a rule of it. Its `params` say which script, and with which options.
+# `use rule script as NAME with:` and the like make a rule of it. Its `params` say which script, and with which options.
+# A rule that takes seconds says `localrule: True`, and is never sent to a node. Snakemake would not inherit it.
 # Its log and benchmark are named after it (workflow/records.py).
 
 
@@ -9,11 +10,6 @@ rule script:
         "../../environment.yml"
     shell:
         'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
-
-
-# Seconds of work: it is never sent to a node.
-use rule script as light with:
-    localrule: True
 
 
 # A job of torch.

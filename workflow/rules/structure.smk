@@ -24,10 +24,11 @@ use rule on_gpu as measure_structure with:
         ),
 
 
-use rule light as estimate_structure with:
+use rule script as estimate_structure with:
     input:
         measurements=lambda w: of_study(STRUCTURE_RUN, w),
     output:
         STRUCTURE,
+    localrule: True
     params:
         **calls("estimate_structure", of_wildcards),

@@ -1,7 +1,7 @@
 # Input: the tables of all measurements. Output: summary.csv, their union; metrics/<study>: its headline numbers for DVC.
 
 
-use rule light as summarize with:
+use rule script as summarize with:
     input:
         parts=[
             BIAS,
@@ -21,15 +21,17 @@ use rule light as summarize with:
             category="Tables",
             labels={"study": "{study}", "table": "every measurement (summary.csv)"},
         ),
+    localrule: True
     params:
         **calls("summarize"),
 
 
-use rule light as write_metrics with:
+use rule script as write_metrics with:
     input:
         summary=SUMMARY,
     output:
         metrics=METRICS,
         plot=METRICS_PLOT,
+    localrule: True
     params:
         **calls("write_metrics"),
