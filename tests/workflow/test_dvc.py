@@ -351,7 +351,7 @@ def test_metrics_and_plots_compare_revisions(changed, clone):
     assert any(name.startswith("lpips:classifier.60-40.depth3") for name in shares)
     dvc(folder, "plots", "diff", first, "-o", "plots")
     page = (folder / "plots/index.html").read_text()
-    assert "90-10 depth3 nine" in page and first[:7] in page
+    assert "60-40 depth3 nine" in page and first[:7] in page
 
 
 def test_killed_dvc_goes_on_after_unlock(recorded, tmp_path):
