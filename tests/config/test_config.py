@@ -75,7 +75,7 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.data.labels", "l.csv", ["labels: only for data set folder"]),
         ("studies.digits.classifiers.others", ["svm-pixels"], ["others", "at least 2 items"]),
         ("studies.digits.classifiers.others", ["svm-pixel", "svm-pixels"], ["others"]),
-        ("studies.digits.classifiers.others", ["svm-sscd", "network-1"], ["svm-sscd: 'sscd' is not in"]),
+        ("studies.digits.classifiers.others", ["svm-sscd", "network-1"], ["'sscd' is not in"]),
         ("studies.digits.classifiers.others", ["network-0", "svm-pixels"], ["another seed"]),
         ("studies.all", PARAMS["studies"]["digits"], ["'all' has a meaning of its own"]),
         ("studies.mnist-size-64", PARAMS["studies"]["digits"], ["mnist-size-64", "rename"]),
