@@ -1,0 +1,57 @@
+"""The class that the training images nearest to a noised image vote for.
+
+[BIAS] (arXiv 2505.17560), equations 1 and 2, likens a diffusion model to these k-NN classifiers, and
+its depth to k. They are exact, so they are the curves that round trips are held against.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthbias.diffusion.multi_delta_denoiser import BLOCK_VALUES
+from depthbias.measures.nearest import nearest
+
+NEIGHBORS = (1, 3, 10, 30, 100)
+
+
+def voted_classes(
+    noised: np.ndarray,
+    training: np.ndarray,
+    labels: np.ndarray,
+    neighbors: tuple[int, ...],
+    device: torch.device,
+) -> dict[int, np.ndarray]:
+    """{k: class int8 [Q]}: the most frequent among the k nearest of `training` [N, D], exactly.
+
+    noised: [Q, D]; labels: int [N]. Of classes with equally many votes the one with the nearest
+    image. Numbers of neighbours above N are left out.
+    """
+    counted = [k for k in neighbors if k <= len(training)]
+    _, found = nearest(noised, training, max(counted), device=device)
+    votes = labels[found][:, :, None] == np.arange(labels.max() + 1)
+    first = np.where(votes.any(axis=1), votes.argmax(axis=1), votes.shape[1])
+    earlier = 1 - first / (votes.shape[1] + 1)  # below 1: it decides between equal numbers alone
+    return {k: (votes[:, :k].sum(axis=1) + earlier).argmax(axis=1).astype(np.int8) for k in counted}
+
+
+def weighted_classes(
+    noised: Tensor, training: Tensor, labels: Tensor, sigma: float, classes: int
+) -> np.ndarray:
+    """The class with the largest weight, int8 [Q]: sum of softmax(-|x - y|^2 / 2 s^2) over its images.
+
+    noised: [Q, D], training: [N, D], on one device, in one scale. This is the class that the
+    optimal denoiser of the training images, the multi-delta, gives most weight at this level.
+    """
+    origin = training[0].double()
+    query = noised.double() - origin
+    total = query.new_full((len(query), classes), -torch.inf)
+    for rows in torch.arange(len(training), device=training.device).split(
+        max(1, BLOCK_VALUES // training.shape[1])
+    ):
+        images = training[rows].double() - origin
+        exponents = (query @ images.T - images.square().sum(1) / 2) / sigma**2
+        for name in range(classes):
+            own = exponents[:, labels[rows] == name].logsumexp(1)
+            total[:, name] = torch.logaddexp(total[:, name], own)
+    chosen: np.ndarray = total.argmax(1).to(torch.int8).cpu().numpy()
+    return chosen
