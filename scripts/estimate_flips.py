@@ -1,4 +1,4 @@
-"""Turn round trips into rows: flips, bias and variance of the class, beside neighbours that vote."""
+"""Turn round trips into rows: flips, bias and variance of the class; neighbours that vote."""
 
 from depthbias.data.subsets import read_subset, subset_of
 from depthbias.estimates.tidy import write_rows

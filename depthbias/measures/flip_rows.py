@@ -77,13 +77,14 @@ def _rates(trips: Sequence[TripClasses]) -> Iterator[Row]:
     if not trips:
         return
     levels = trips[0].levels
-    for sigma, places in [*((float(s), [i]) for i, s in enumerate(levels)), (None, ...)]:
+    every = np.arange(len(levels))
+    for sigma, places in [*zip(levels.tolist(), every[:, None], strict=True), (None, every)]:
         measured = [rate for one in trips for rate in _rates_of(one, places)]
         for row in rows_of(measured, []):
             yield row | {"sigma": sigma}
 
 
-def _rates_of(trips: TripClasses, places: object) -> Iterator[Measured]:
+def _rates_of(trips: TripClasses, places: np.ndarray) -> Iterator[Measured]:
     """Shares of the images of class a that come back as class b, a mean over noises.
 
     n: images; the noises of an image are not counted as if they were independent of each other.
@@ -112,9 +113,7 @@ def bias_parts(group: Sequence[TripClasses], name: str) -> Iterator[Part]:
     key = ("held-out",) if name == "heldout" else ("training", first.run.ratio)
     weights = ImageWeights(labels, first.proportions, *key)
     decoded = np.stack([one.decoded[:, :, getattr(one, flag)] for one in group])
-    splits = [
-        pseudo_values(decoded[:, place], labels, classes) for place in range(decoded.shape[1])
-    ]
+    splits = [pseudo_values(one, labels, classes) for one in decoded.swapaxes(0, 1)]
     run = first.run._replace(seed=ALL)
     for metric in Split._fields:
         by_level = np.stack([getattr(split, metric) for split in splits])  # [L, R, N]

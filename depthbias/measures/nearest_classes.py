@@ -1,7 +1,7 @@
 """The class that the training images nearest to a noised image vote for.
 
-[BIAS] (arXiv 2505.17560), equations 1 and 2, likens a diffusion model to these k-NN classifiers, and
-its depth to k. They are exact, so they are the curves that round trips are held against.
+[BIAS] (arXiv 2505.17560), equations 1 and 2, likens a diffusion model to these k-NN classifiers,
+and its depth to k. They are exact, so they are the curves that round trips are held against.
 """
 
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def voted_classes(
 def weighted_classes(
     noised: Tensor, training: Tensor, labels: Tensor, sigma: float, classes: int
 ) -> np.ndarray:
-    """The class with the largest weight, int8 [Q]: sum of softmax(-|x - y|^2 / 2 s^2) over its images.
+    """The class of the largest weight, int8 [Q]: softmax(-|x - y|^2 / 2 s^2), summed over a class.
 
     noised: [Q, D], training: [N, D], on one device, in one scale. This is the class that the
     optimal denoiser of the training images, the multi-delta, gives most weight at this level.

@@ -16,10 +16,10 @@ from depthbias.system.files import read_npz, write_npz
 class TripClasses:
     """What N images became at L noise levels with J noises of each image.
 
-    decoded: int8 [L, J, N], among `classes` [K]; levels: [L], rising; rows: of the data set, rising,
-    and labels: int [N]; heldout, own, shared: bool [N], as `round_trips.Travellers` has them;
-    proportions: [K], of the classes in the training subset; k: neighbours that voted, 0 for a model
-    and for weighted votes.
+    decoded: int8 [L, J, N], among `classes` [K]; levels: [L], rising; rows: of the data set,
+    rising, and labels: int [N]; heldout, own, shared: bool [N], as `round_trips.Travellers` has
+    them; proportions: [K], of the classes in the training subset; k: neighbours that voted, 0 for a
+    model and for weighted votes.
     """
 
     run: Run

@@ -1,8 +1,9 @@
 """Bias and variance of a class over training sets and noises, image by image.
 
-[BIAS] (arXiv 2505.17560), equations 4 and 5. A class is an indicator vector, and distances are half
-the squared Euclidean ones: for two classes p is the share of one of them, the bias^2 (p - 1[y])^2.
-Estimates are unbiased, and may therefore be below 0; they are not cut off before images are averaged.
+[BIAS] (arXiv 2505.17560), equations 4 and 5. A class is an indicator vector, and distances are
+half the squared Euclidean ones: for two classes, with p the share of one of them, the bias^2 is
+(p - 1[y])^2. Estimates are unbiased, and may therefore be below 0; they are not cut off before
+images are averaged.
 """
 
 from typing import NamedTuple
@@ -59,9 +60,8 @@ def pseudo_values(decoded: np.ndarray, labels: np.ndarray, classes: int) -> Spli
     if sets < 3:
         return Split(*(values[None] for values in whole))
     without = [split(np.delete(decoded, r, axis=0), labels, classes) for r in range(sets)]
-    return Split(
-        *(_pseudo(value, np.stack(left)) for value, left in zip(whole, zip(*without), strict=True))
-    )
+    left = [np.stack(values) for values in zip(*without, strict=True)]
+    return Split(*map(_pseudo, whole, left))
 
 
 def generated_split(made: np.ndarray, trained: np.ndarray) -> dict[str, float]:
@@ -92,12 +92,12 @@ def generated_pseudo_values(made: np.ndarray, trained: np.ndarray) -> dict[str, 
         return {name: np.array([value]) for name, value in whole.items()}
     without = [generated_split(np.delete(made, r, axis=0), trained) for r in range(sets)]
     return {
-        name: _pseudo(np.float64(value), np.array([left[name] for left in without]))
+        name: _pseudo(value, np.array([left[name] for left in without]))
         for name, value in whole.items()
     }
 
 
-def _pseudo(whole: np.ndarray, without: np.ndarray) -> np.ndarray:
+def _pseudo(whole: np.ndarray | float, without: np.ndarray) -> np.ndarray:
     """Pseudo-values [R, ...], moved so that their mean is the whole: U-statistics need no move."""
     spread: np.ndarray = (len(without) - 1) * (without.mean(axis=0) - without)
     return whole + spread
