@@ -19,7 +19,7 @@ from depthbias.measures.denoising_rows import ImageWeights
 from depthbias.measures.rows import Row, by_series, depth_of, grouped, row_of
 from depthbias.measures.samples import Classes, same_noise
 from depthbias.measures.trip_classes import TripClasses
-from depthbias.measures.variance_split import Split, generated_pseudo_values, pseudo_values
+from depthbias.measures.variance_split import BiasVariance, generated_pseudo_values, pseudo_values
 from depthbias.system.errors import UserError
 
 PARTS = {"heldout": "heldout", "training": "own"}  # in flip rates; in the rest "shared"
@@ -115,7 +115,7 @@ def bias_parts(group: Sequence[TripClasses], name: str) -> Iterator[Part]:
     decoded = np.stack([one.decoded[:, :, getattr(one, flag)] for one in group])
     splits = [pseudo_values(one, labels, classes) for one in decoded.swapaxes(0, 1)]
     run = first.run._replace(seed=ALL)
-    for metric in Split._fields:
+    for metric in BiasVariance._fields:
         by_level = np.stack([getattr(split, metric) for split in splits])  # [L, R, N]
         placed = zip([*map(float, first.levels), None], [*by_level, by_level.mean(0)], strict=True)
         for sigma, values in placed:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Split(NamedTuple):
+class BiasVariance(NamedTuple):
     """Of every image [N]: bias^2, variance between training sets and between noises; the 0-1 form.
 
     The 0-1 form (Domingos, ICML 2000): whether the most frequent class is another than the image's,
@@ -26,7 +26,7 @@ class Split(NamedTuple):
     variance_01: np.ndarray
 
 
-def split(decoded: np.ndarray, labels: np.ndarray, classes: int) -> Split:
+def bias_variance(decoded: np.ndarray, labels: np.ndarray, classes: int) -> BiasVariance:
     """decoded: int [R, J, N], classes with R training sets and J noises of each, R and J >= 2.
 
     labels: int [N], the classes encoded. One-way analysis of random effects: the noises of one
@@ -42,7 +42,7 @@ def split(decoded: np.ndarray, labels: np.ndarray, classes: int) -> Split:
     share = means.mean(axis=0)
     off = _half((share - (labels[:, None] == np.arange(classes))) ** 2)
     main = share.argmax(axis=1)
-    return Split(
+    return BiasVariance(
         bias=off - of_means / sets,
         variance_sets=of_means - within / noises,
         variance_noises=within,
@@ -51,17 +51,17 @@ def split(decoded: np.ndarray, labels: np.ndarray, classes: int) -> Split:
     )
 
 
-def pseudo_values(decoded: np.ndarray, labels: np.ndarray, classes: int) -> Split:
-    """The jackknife over training sets: [R, N] each, whose mean over R is that of `split`.
+def pseudo_values(decoded: np.ndarray, labels: np.ndarray, classes: int) -> BiasVariance:
+    """The jackknife over training sets: [R, N] each, whose mean over R is that of `bias_variance`.
 
     With two training sets there is no leaving out: [1, N], the values themselves.
     """
-    whole, sets = split(decoded, labels, classes), len(decoded)
+    whole, sets = bias_variance(decoded, labels, classes), len(decoded)
     if sets < 3:
-        return Split(*(values[None] for values in whole))
-    without = [split(np.delete(decoded, r, axis=0), labels, classes) for r in range(sets)]
+        return BiasVariance(*(values[None] for values in whole))
+    without = [bias_variance(np.delete(decoded, r, axis=0), labels, classes) for r in range(sets)]
     left = [np.stack(values) for values in zip(*without, strict=True)]
-    return Split(*map(_pseudo, whole, left))
+    return BiasVariance(*map(_pseudo, whole, left))
 
 
 def generated_split(made: np.ndarray, trained: np.ndarray) -> dict[str, float]:
