@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from depthbias.report import bias_table, membership_table, neighbor_table, quality_table
+from depthbias.report import (
+    bias_table,
+    classifier_table,
+    membership_table,
+    neighbor_table,
+    quality_table,
+)
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
@@ -67,6 +73,7 @@ SUMMARY_TABLES = {
     "proportions": SummaryTable("Class proportions", bias_table, explained=False),
     "neighbors": SummaryTable("Neighbours and diversity", neighbor_table, explained=True),
     "quality": SummaryTable("Quality of generated images", quality_table, explained=True),
+    "classifiers": SummaryTable("Classifiers", classifier_table, explained=False),
     "membership": SummaryTable("Membership attacks", membership_table, explained=False),
 }
 

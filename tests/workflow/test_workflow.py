@@ -18,6 +18,8 @@ from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, rules, snakemake
 from depthbias.config.reading import load
 from depthbias.estimates.tidy import read_rows
 from depthbias.measures.manifolds import read_manifold
+from depthbias.measures.opinions import read_opinions
+from depthbias.measures.samples import read_classes
 
 RESULTS = "results/tiny"
 
@@ -107,6 +109,22 @@ def test_the_manifold_of_the_tiny_study_is_its_precision(tiny):
     assert all(
         failed.loc[r.key, "value"] >= 1 - manifold.of(r).mean() - 1e-9 for r in manifold.runs
     )
+
+
+def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
+    opinions = read_opinions(tiny / RESULTS / "opinions.npz", "tiny")
+    assert opinions.names == ("network-0", "network-1", "svm-pixels", "nearest-pixels")
+    assert opinions.log_odds.shape == (8, 40, 4, 2) and opinions.heldout.shape == (54, 4, 2)
+    for run in opinions.runs:
+        path = tiny / RESULTS / "/".join(run[1:3]) / f"seed{run.seed}/classes-{run.sampler}.npz"
+        labels = read_classes(path).labels
+        assert np.array_equal(opinions.of(run)[:, 0].argmax(axis=1), labels)
+    meta = json.loads((tiny / RESULTS / "classifier.json").read_text())
+    assert opinions.confusion("network-0").tolist() == meta["confusion"]
+    summary = read_rows(tiny / RESULTS / "summary.csv")
+    accuracy = summary[summary.metric.str.startswith("classifier_accuracy:")]
+    assert len(accuracy) == 4 * 3 and (accuracy.value > 0.9).all()
+    assert "svm-pixels" in (tiny / RESULTS / "tables/classifiers.md").read_text()
 
 
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):

@@ -78,6 +78,8 @@ CLASSIFIER = "results/{study}/classifier.safetensors"
 CLASSIFIER_META = "results/{study}/classifier.json"
 CONTROL = "results/{study}/control.npz"
 BIAS = "results/{study}/bias.csv"
+OPINIONS = "results/{study}/opinions.npz"
+CLASSIFIERS = "results/{study}/classifiers.csv"
 EMBEDDED = f"{RUN}/embeddings-{{sampler}}.npz"
 EMBEDDED_REAL = "results/{study}/embeddings.npz"
 DIVERSITY = "results/{study}/diversity.csv"
@@ -263,6 +265,7 @@ def study_figures(study):
             study=study,
             name=[
                 "proportions",
+                "classifiers",
                 "quality",
                 "architectures",
                 "neighbors",

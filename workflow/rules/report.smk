@@ -170,6 +170,7 @@ SUMMARY_TABLES = {
         [NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
     ),
     "quality": ("precision, recall, density, coverage, KID", [QUALITY_ABOUT]),
+    "classifiers": ("classifiers and their errors", []),
     "membership": ("membership attacks", []),
 }
 

@@ -5,6 +5,7 @@ use rule script as summarize with:
     input:
         parts=[
             BIAS,
+            CLASSIFIERS,
             DIVERSITY,
             NEIGHBORS,
             REPRODUCIBILITY,
