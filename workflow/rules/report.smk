@@ -7,6 +7,7 @@ SUMMARY_FIGURES = {
     "Bias": {
         "proportions": ("class proportions against depth", []),
         "kappa": ("log-odds shift and amplification exponent", []),
+        "thresholds": ("shares by several classifiers, against threshold", []),
     },
     "Samples": {
         "quality": ("likeness to held-out images against depth", [QUALITY_ABOUT]),
