@@ -142,11 +142,8 @@ def test_labels_by_hand_change_the_summary_alone(tiny, tmp_path):
     assert all(name.startswith(("plot_", "write_", "measure_l", "summ")) for name in jobs), jobs
     done = snakemake(folder, "--cores", "1", f"{RESULTS}/labelled.csv")
     assert done.returncode == 1
-    log = (folder / "logs/measure_labels/tiny.log").read_text()
-    assert (
-        log == "error: data/labels/tiny.csv: holds no label: save it again from the page of "
-        "the sheet, or move it away\n"
-    )
+    [line] = (folder / "logs/measure_labels/tiny.log").read_text().splitlines()
+    assert line.startswith("error: data/labels/tiny.csv: holds no label: save it again")
 
 
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):
