@@ -173,6 +173,9 @@ class OtherClassifiers(Block):
     training_images: PositiveInt = Field(
         default=2000, description="images of each class that those in an embedding are fitted on"
     )
+    sheet: Annotated[int, Field(ge=200, le=400)] = Field(
+        default=300, description="generated images drawn to be labelled by hand"
+    )
 
     @field_validator("others")
     @classmethod

@@ -37,7 +37,7 @@ from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
 from depthbias.vision.other_classifiers import NETWORK
 
-RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
+RESERVED = ("all", "labels", "raw", "sweeps", "weights")  # a target; folders in data/, results/
 
 
 def _named(architecture: str) -> str:

@@ -136,6 +136,20 @@ def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
     }
 
 
+def test_labels_by_hand_change_the_summary_alone(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    assert planned(folder, "labels_tiny") == {"label_sheet": 1, "labels_tiny": 1}
+    (folder / "data/labels").mkdir()
+    (folder / "data/labels/tiny.csv").write_text("image,label\n")
+    jobs = planned(folder)
+    assert jobs["measure_labels"] == jobs["summarize"] == 1
+    assert all(name.startswith(("plot_", "write_", "measure_l", "summ")) for name in jobs), jobs
+    done = snakemake(folder, "--cores", "1", f"{RESULTS}/labelled.csv")
+    assert done.returncode == 1
+    [line] = (folder / "logs/measure_labels/tiny.log").read_text().splitlines()
+    assert line.startswith("error: data/labels/tiny.csv: holds no label: save it again")
+
+
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):
     folder = copied(tiny, tmp_path, lambda study: study.update(quality={"k": [4, 5]}))
     jobs = planned(folder)

@@ -16,6 +16,7 @@ use rule script as summarize with:
             MEMBERSHIP,
             PARAMETERS,
         ],
+        labelled=labelled,
     output:
         report(
             SUMMARY,
