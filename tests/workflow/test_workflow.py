@@ -131,7 +131,7 @@ def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
     assert "svm-pixels" in (tiny / RESULTS / "tables/classifiers.md").read_text()
     assert set(summary.metric) >= {
         "kappa_over_classifiers",
-        "agreement_inside",
+        "agreement_outside",
         "share_above:svm-pixels",
     }
 
