@@ -14,10 +14,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import hold_settings, name_logs, refuse_unrecorded
+from records import hold_settings, name_logs, refuse_unrecorded, remember_failures
 
 use_checkout()
 hold_settings(workflow)
+remember_failures()
 
 # Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template). A workflow that uses
 # this one as a module gives the parameters as `config`.
