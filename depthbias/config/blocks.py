@@ -23,6 +23,7 @@ from depthbias.diffusion.sampler_names import SAMPLERS
 from depthbias.measures.copy_thresholds import Calibrated
 from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
+from depthbias.vision.other_classifiers import NAME as CLASSIFIER_NAME
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
@@ -157,6 +158,27 @@ class ClassifierOptions(Block):
     threshold: Fraction = Field(
         description="balanced accuracy on held-out images below which the study stops"
     )
+
+
+class OtherClassifiers(Block):
+    """Classifiers of other kinds beside the study's own: whose label is it?"""
+
+    others: list[Annotated[str, Field(pattern=CLASSIFIER_NAME)]] = Field(
+        default=["network-1", "svm-pixels", "nearest-pixels"],
+        min_length=2,
+        description="network-SEED; svm, logistic or nearest in one of neighbors.embeddings",
+    )
+    training_images: PositiveInt = Field(
+        default=2000, description="images of each class that those in an embedding are fitted on"
+    )
+    sheet: Annotated[int, Field(ge=200, le=400)] = Field(
+        default=300, description="generated images drawn to be labelled by hand"
+    )
+
+    @field_validator("others")
+    @classmethod
+    def _unique(cls, value: list[Any]) -> list[Any]:
+        return refuse_repeats(value)
 
 
 class Bias(Block):

@@ -22,6 +22,7 @@ from depthbias.config.blocks import (
     Diversity,
     Name,
     Neighbors,
+    OtherClassifiers,
     Quality,
     Sampling,
     Selector,
@@ -33,8 +34,9 @@ from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
+from depthbias.vision.other_classifiers import NETWORK
 
-RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
+RESERVED = ("all", "labels", "raw", "sweeps", "weights")  # a target; folders in data/, results/
 
 
 def _named(architecture: str) -> str:
@@ -78,6 +80,9 @@ class Study(Block):
     )
     sampling: Sampling
     classifier: ClassifierOptions
+    classifiers: OtherClassifiers = Field(
+        default=OtherClassifiers(), description="classifiers of other kinds beside it"
+    )
     bias: Bias = Field(default=Bias(), description="how class proportions are estimated")
     diversity: Diversity
     neighbors: Neighbors
@@ -138,6 +143,18 @@ class Study(Block):
                 f"quality.k: {most} needs more than {self.data.heldout} held-out images a class: "
                 "lower it, or raise data.heldout"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _classifiers_fit(self) -> "Study":
+        for name in self.classifiers.others:
+            kind, _, of = name.partition("-")
+            if kind != NETWORK and of not in self.neighbors.embeddings:
+                raise ValueError(
+                    f"classifiers.others: {name}: {of!r} is not in neighbors.embeddings"
+                )
+            if name == f"{NETWORK}-{self.classifier.seed}":
+                raise ValueError(f"classifiers.others: {name} is the study's own: another seed")
         return self
 
     def training_of(self, architecture: str) -> Training:

@@ -42,3 +42,15 @@ def noise_levels(objective: Objective, steps: int) -> Tensor:
     """The levels models of this objective are sampled over, float64 [steps + 1], the last is 0."""
     levels = edm_sigmas(steps) if objective == "edm" else ddpm_sigmas()[trailing_timesteps(steps)]
     return torch.cat([levels, levels.new_zeros(1)])
+
+
+def levels_from(sigma: float, objective: Objective, steps: int) -> Tensor:
+    """EDM's grid from sigma down to the lowest level of the objective, and 0: [steps + 1].
+
+    ValueError for a sigma that is not above that lowest level (0.002 for edm, 0.01 for ddpm).
+    """
+    lowest = 0.002 if objective == "edm" else float(ddpm_sigmas()[0])
+    if not sigma > lowest:
+        raise ValueError(f"noise level {sigma}: must be above {lowest:.2g}")
+    levels = edm_sigmas(steps, lowest, sigma)
+    return torch.cat([levels, levels.new_zeros(1)])

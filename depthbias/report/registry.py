@@ -12,8 +12,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from depthbias.report import bias_table, membership_table, neighbor_table, quality_table
+from depthbias.report import (
+    bias_table,
+    classifier_table,
+    membership_table,
+    neighbor_table,
+    quality_table,
+)
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
+from depthbias.report.classifier_figure import plot_thresholds
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
@@ -34,6 +41,7 @@ from depthbias.system.files import read_json
 SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "proportions": plot_proportions,
     "kappa": plot_kappa,
+    "thresholds": plot_thresholds,
     "depth-use": plot_depth_use,
     "convergence": plot_convergence,
     "membership": plot_membership,
@@ -67,6 +75,7 @@ SUMMARY_TABLES = {
     "proportions": SummaryTable("Class proportions", bias_table, explained=False),
     "neighbors": SummaryTable("Neighbours and diversity", neighbor_table, explained=True),
     "quality": SummaryTable("Quality of generated images", quality_table, explained=True),
+    "classifiers": SummaryTable("Classifiers", classifier_table, explained=False),
     "membership": SummaryTable("Membership attacks", membership_table, explained=False),
 }
 

@@ -125,12 +125,13 @@ def _blended(images: Tensor, targets: Tensor, generator: torch.Generator) -> tup
 
 @torch.inference_mode()
 def classify(model: Classifier, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
-    """Class probabilities float32 [N, K] of images uint8 [N, S, S, C]."""
+    """Class probabilities float32 [N, K] of images uint8 [N, S, S, C], on the model's device."""
+    device = next(model.parameters()).device
     parts = [
-        model(to_float(torch.from_numpy(np.array(images[start : start + batch_size]))))
+        model(to_float(torch.from_numpy(np.array(images[start : start + batch_size])).to(device)))
         for start in range(0, len(images), batch_size)
     ]
-    return torch.cat(parts).softmax(dim=1).numpy()
+    return torch.cat(parts).softmax(dim=1).cpu().numpy()
 
 
 def check_accuracy(confusion: np.ndarray, classes: Sequence[str], threshold: float) -> float:

@@ -16,6 +16,7 @@ from depthbias.measures.embedding_files import read_embedded, read_real
 from depthbias.measures.manifolds import read_manifold, write_manifold
 from depthbias.measures.samples import join, noise_of, read_classes, read_generated, read_samples
 from depthbias.measures.structure_rows import read_structures
+from depthbias.measures.trip_classes import read_trip_classes
 from depthbias.report.trajectory_figures import read_trajectories
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_json, write_npz
@@ -69,6 +70,13 @@ for part, count in (("heldout", 3), ("training", 4)):
 ARCHIVES["denoising"] = (
     lambda path: read_denoising_errors(path, "s"),
     {"run": json.dumps(RUN), **ERRORS},
+)
+FLIPS = {"decoded": np.zeros((2, 3, 4), np.int8), "levels": np.array([1.0, 2.0])}
+FLIPS |= {"noise_seed": np.array(0), "rows": np.arange(4), "labels": np.arange(4) % 2}
+FLIPS |= {part: np.array([True, False, True, False]) for part in ("heldout", "own", "shared")}
+ARCHIVES["flips"] = (
+    lambda path: read_trip_classes(path, "s"),
+    {"run": json.dumps(RUN), **FLIPS, "classes": CLASSES, "proportions": np.full(2, 0.5)},
 )
 TRAJECTORIES = {"names": np.array(["model", "linear"]), "noise": noise_of([7], 3)}
 TRAJECTORIES |= {"sigmas": np.array([2.0, 1.0])}

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from histories import Histories, Toys, files
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,6 @@ def explore(toys, count):
             database=None,
             deadline=None,
             report_multiple_bugs=False,
-            phases=[Phase.generate] if os.environ.get("NOSHRINK") else list(Phase),
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -71,5 +72,6 @@ def test_histories_that_once_failed(toys, fault):
     machine.teardown()
 
 
-def test_a_few(toys):
-    explore(toys, int(os.environ.get("HISTORIES", 6)))
+@pytest.mark.slow
+def test_random_histories(toys):
+    explore(toys, HISTORIES)

@@ -18,6 +18,8 @@ from conftest import ROOT, SNAKEMAKE, TINY, copy_checkout, rules, snakemake
 from depthbias.config.reading import load
 from depthbias.estimates.tidy import read_rows
 from depthbias.measures.manifolds import read_manifold
+from depthbias.measures.opinions import read_opinions
+from depthbias.measures.samples import read_classes
 
 RESULTS = "results/tiny"
 
@@ -51,7 +53,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
-    names += ["depth-use", "convergence"]
+    names += ["depth-use", "convergence", "thresholds"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -107,6 +109,41 @@ def test_the_manifold_of_the_tiny_study_is_its_precision(tiny):
     assert all(
         failed.loc[r.key, "value"] >= 1 - manifold.of(r).mean() - 1e-9 for r in manifold.runs
     )
+
+
+def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
+    opinions = read_opinions(tiny / RESULTS / "opinions.npz", "tiny")
+    assert opinions.names == ("network-0", "network-1", "svm-pixels", "nearest-pixels")
+    assert opinions.log_odds.shape == (8, 40, 4, 2) and opinions.heldout.shape == (54, 4, 2)
+    for run in opinions.runs:
+        path = tiny / RESULTS / "/".join(run[1:3]) / f"seed{run.seed}/classes-{run.sampler}.npz"
+        labels = read_classes(path).labels
+        assert np.array_equal(opinions.of(run)[:, 0].argmax(axis=1), labels)
+    meta = json.loads((tiny / RESULTS / "classifier.json").read_text())
+    assert opinions.confusion("network-0").tolist() == meta["confusion"]
+    summary = read_rows(tiny / RESULTS / "summary.csv")
+    accuracy = summary[summary.metric.str.startswith("classifier_accuracy:")]
+    assert len(accuracy) == 4 * 3 and (accuracy.value > 0.9).all()
+    assert "svm-pixels" in (tiny / RESULTS / "tables/classifiers.md").read_text()
+    assert set(summary.metric) >= {
+        "kappa_over_classifiers",
+        "agreement_inside",
+        "share_above:svm-pixels",
+    }
+
+
+def test_labels_by_hand_change_the_summary_alone(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    assert planned(folder, "labels_tiny") == {"label_sheet": 1, "labels_tiny": 1}
+    (folder / "data/labels").mkdir()
+    (folder / "data/labels/tiny.csv").write_text("image,label\n")
+    jobs = planned(folder)
+    assert jobs["measure_labels"] == jobs["summarize"] == 1
+    assert all(name.startswith(("plot_", "write_", "measure_l", "summ")) for name in jobs), jobs
+    done = snakemake(folder, "--cores", "1", f"{RESULTS}/labelled.csv")
+    assert done.returncode == 1
+    [line] = (folder / "logs/measure_labels/tiny.log").read_text().splitlines()
+    assert line.startswith("error: data/labels/tiny.csv: holds no label: save it again")
 
 
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):

@@ -31,7 +31,7 @@ except UserError as error:
 config.update(PARAMS.model_dump())  # for the captions of the report
 
 ACTIVE = PARAMS.active
-PHASES = ["data", "train", "sample", "evaluate", "figures", "sweeps"]
+PHASES = ["data", "train", "sample", "labels", "evaluate", "figures", "sweeps"]
 
 
 def any_of(names):
@@ -79,6 +79,12 @@ CLASSIFIER = "results/{study}/classifier.safetensors"
 CLASSIFIER_META = "results/{study}/classifier.json"
 CONTROL = "results/{study}/control.npz"
 BIAS = "results/{study}/bias.csv"
+OPINIONS = "results/{study}/opinions.npz"
+CLASSIFIERS = "results/{study}/classifiers.csv"
+SHEET = "results/{study}/labels/sheet.png"
+SHEET_PAGE = "results/{study}/labels/sheet.html"
+LABELS = "data/labels/{study}.csv"  # a user's; a study without it lacks LABELLED
+LABELLED = "results/{study}/labelled.csv"
 EMBEDDED = f"{RUN}/embeddings-{{sampler}}.npz"
 EMBEDDED_REAL = "results/{study}/embeddings.npz"
 DIVERSITY = "results/{study}/diversity.csv"
@@ -241,6 +247,12 @@ def pages(path, caption, **labels):
     }
 
 
+def labelled(wildcards):
+    """What follows from labels by hand, where there are some."""
+    there = Path(LABELS.format(study=wildcards.study)).is_file()
+    return expand(LABELLED, study=wildcards.study) if there else []
+
+
 def asked_for(words):
     """The active studies and those whose targets are among the words of a command, with their sweeps' studies."""
     named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
@@ -255,12 +267,20 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "quality", "diversity"]
+    names = ["proportions", "kappa", "thresholds", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
     names += ["linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
-    tables = ["proportions", "quality", "architectures", "neighbors", "membership", "usage"]
+    tables = [
+        "proportions",
+        "classifiers",
+        "quality",
+        "architectures",
+        "neighbors",
+        "membership",
+        "usage",
+    ]
     return [
         *expand(FIGURE_FILES, study=study, name=names),
         *expand(TABLE_FILES, study=study, name=tables),
@@ -289,6 +309,7 @@ def targets(phase, study):
         "data": lambda: of_study(SUBSET, wildcards),
         "train": lambda: of_study(MODEL, wildcards),
         "sample": lambda: of_study(SAMPLES, wildcards),
+        "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
             *expand([SUMMARY, METRICS, METRICS_PLOT], study=study),

@@ -7,6 +7,7 @@ SUMMARY_FIGURES = {
     "Bias": {
         "proportions": ("class proportions against depth", []),
         "kappa": ("log-odds shift and amplification exponent", []),
+        "thresholds": ("shares by several classifiers, against threshold", []),
     },
     "Samples": {
         "quality": ("likeness to held-out images against depth", [QUALITY_ABOUT]),
@@ -170,6 +171,7 @@ SUMMARY_TABLES = {
         [NEIGHBORS_ABOUT, DIVERSITY_ABOUT],
     ),
     "quality": ("precision, recall, density, coverage, KID", [QUALITY_ABOUT]),
+    "classifiers": ("classifiers and their errors", []),
     "membership": ("membership attacks", []),
 }
 

@@ -5,6 +5,7 @@ use rule script as summarize with:
     input:
         parts=[
             BIAS,
+            CLASSIFIERS,
             DIVERSITY,
             NEIGHBORS,
             REPRODUCIBILITY,
@@ -14,6 +15,7 @@ use rule script as summarize with:
             MEMBERSHIP,
             PARAMETERS,
         ],
+        labelled=labelled,
     output:
         report(
             SUMMARY,
