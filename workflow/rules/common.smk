@@ -104,6 +104,8 @@ STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
 SUMMARY = "results/{study}/summary.csv"
+SLOPES = "results/{study}/slopes.csv"
+VERDICT = "results/{study}/verdict.json"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
@@ -155,6 +157,12 @@ def embeddings_of(w):
     """How the images of a study are embedded, as flags."""
     study = study_of(w)
     return flags(embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone)
+
+
+def endpoint_of(w):
+    """The slope that a study is run for, as flags."""
+    study = study_of(w)
+    return flags(study.endpoint, ratio=study.ratios[0])
 
 
 def files(wildcards, input, output):
@@ -312,7 +320,7 @@ def targets(phase, study):
         "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
-            *expand([SUMMARY, METRICS, METRICS_PLOT], study=study),
+            *expand([SUMMARY, METRICS, METRICS_PLOT, VERDICT], study=study),
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),
