@@ -20,6 +20,7 @@ from depthbias.config.blocks import (
     Data,
     Denoising,
     Diversity,
+    EndpointOptions,
     Name,
     Neighbors,
     OtherClassifiers,
@@ -84,6 +85,9 @@ class Study(Block):
         default=OtherClassifiers(), description="classifiers of other kinds beside it"
     )
     bias: Bias = Field(default=Bias(), description="how class proportions are estimated")
+    endpoint: EndpointOptions = Field(
+        default=EndpointOptions(), description="what the study is run to answer"
+    )
     diversity: Diversity
     neighbors: Neighbors
     quality: Quality = Field(

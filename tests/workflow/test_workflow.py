@@ -62,6 +62,10 @@ def test_tiny_study_makes_every_artefact(tiny):
     records = pd.read_csv(tiny / RESULTS / "tables/usage.csv")
     assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
+    verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
+    assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
+    slopes = pd.read_csv(tiny / RESULTS / "slopes.csv")
+    assert set(slopes.role) == {"primary", "secondary", "other"}
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
 
 
