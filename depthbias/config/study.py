@@ -20,6 +20,7 @@ from depthbias.config.blocks import (
     Data,
     Denoising,
     Diversity,
+    Flips,
     Name,
     Neighbors,
     OtherClassifiers,
@@ -92,6 +93,9 @@ class Study(Block):
     structure: Structure
     denoising: Denoising = Field(
         default=Denoising(), description="how well models denoise held-out and training images"
+    )
+    flips: Flips = Field(
+        default=Flips(), description="whether the class survives a round trip through noise"
     )
 
     @field_validator("classes", mode="before")

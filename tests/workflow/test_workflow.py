@@ -46,7 +46,7 @@ def planned(folder, *arguments):
 def test_tiny_study_makes_every_artefact(tiny):
     run = tiny / RESULTS / "90-10/depth3/seed1"
     made = ("model.safetensors", "model.json", "train.csv", "train-usage.json")
-    for name in (*made, "denoising-errors.npz"):
+    for name in (*made, "denoising-errors.npz", "flips.npz"):
         assert (run / name).is_file()
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
@@ -287,6 +287,7 @@ HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier
 HEAVY |= {
     "measure_structure",
     "measure_denoising",
+    "measure_flips",
     "measure_neighbors",
     "measure_quality",
     "write_architectures",

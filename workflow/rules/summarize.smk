@@ -13,6 +13,7 @@ use rule script as summarize with:
             STRUCTURE,
             DENOISING,
             MEMBERSHIP,
+            FLIPS,
             PARAMETERS,
         ],
     output:
