@@ -35,7 +35,7 @@ AFTER_BIAS = [
     *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
-    *(f"plot_{name}" for name in ("depth_use", "convergence")),
+    *(f"plot_{name}" for name in ("depth_use", "convergence", "bias_variance", "flips")),
 ]
 AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),

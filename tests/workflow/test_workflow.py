@@ -53,7 +53,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
-    names += ["depth-use", "convergence"]
+    names += ["depth-use", "convergence", "bias-variance", "flips"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")

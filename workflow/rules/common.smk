@@ -256,7 +256,7 @@ def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
-    names += ["linearity", "structure", "score-errors", "linear-maps"]
+    names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)

@@ -7,6 +7,8 @@ SUMMARY_FIGURES = {
     "Bias": {
         "proportions": ("class proportions against depth", []),
         "kappa": ("log-odds shift and amplification exponent", []),
+        "bias-variance": ("bias and variance of k-NN and of U-Nets", []),
+        "flips": ("flips of the class in round trips", []),
     },
     "Samples": {
         "quality": ("likeness to held-out images against depth", [QUALITY_ABOUT]),
