@@ -29,7 +29,7 @@ from depthbias.report.structure_figures import (
     row_name,
     seeds_note,
 )
-from depthbias.report.style import GREY, Mark, ordered_marks, styled
+from depthbias.report.style import GREY, Mark, class_marks, styled
 from depthbias.system.errors import UserError
 
 MISSING = "the summary has no round trips: measure the study's flips"
@@ -58,7 +58,7 @@ def plot_bias_variance(summary: pd.DataFrame) -> Figure:
     models = whole[whole["architecture"] != TRAIN]
     blocks = ratio_blocks(models)
     rows = [(ratio, block, part) for ratio, block in blocks for part in PARTS]
-    marks = dict(zip(LINES, ordered_marks(len(LINES)), strict=True))
+    marks = dict(zip(LINES, class_marks(len(LINES)), strict=True))
     figure = Figure(figsize=(5.6, ROW_HEIGHT * len(rows) + 0.6), layout="constrained")
     grid = figure.subplots(len(rows), 2, squeeze=False, sharex="col", sharey=True)
     for (ratio, block, part), (left, right) in zip(rows, grid, strict=True):
