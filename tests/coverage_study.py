@@ -16,6 +16,7 @@ from depthbias.data.subsets import Subset
 from depthbias.estimates.intervals import from_draws, over_seeds, share_over_seeds
 from depthbias.estimates.slopes import least_squares_slope
 from depthbias.measures.amplification import depth_trend, kappa
+from depthbias.measures.between_classifiers import share_over_classifiers
 from depthbias.measures.class_shares import Instrument, log_odds
 from depthbias.measures.real_mixes import control_rows
 
@@ -200,6 +201,36 @@ DESIGNS = {
 }
 
 
+def coverage_of_classifiers(classifiers, spread, seeds, replicates, n=500, share=0.1, draws=400):
+    """{interval: coverage} of the mean share over classifiers whose logits vary by `spread`.
+
+    Seeds vary by 0.1 logits; image i of all is from the same noise. "without": the same interval
+    without the spread of classifiers.
+    """
+    rng = np.random.default_rng(0)
+    hits = {"shipped": 0, "without": 0}
+    wide = np.random.default_rng(2).normal(0, np.hypot(spread, 0.1), 10**6)
+    truth = expit(logit(share) + wide).mean()
+    for _ in range(replicates):
+        tilt = rng.normal(0, spread, (classifiers, 1)) + rng.normal(0, 0.1, (1, seeds))
+        shares = expit(logit(share) + tilt)
+        labels = rng.random(n) < shares[..., None]
+        values, drawn = labels.mean(axis=2), resampled_shares(rng, labels, draws)
+        found = share_over_classifiers(values, drawn, n * seeds, seeds=True)
+        hits["shipped"] += covers(found, truth)
+        alone = share_over_seeds(values.mean(axis=0), drawn.mean(axis=0), n * seeds)
+        hits["without"] += covers(alone, truth)
+    return {name: count / replicates for name, count in hits.items()}
+
+
+def print_classifiers(replicates):
+    print("classifiers: classifiers, spread, seeds: coverage with and without their spread")
+    for classifiers, spread, seeds in product((3, 4), (0.03, 0.1, 0.3), (3, 5)):
+        found = coverage_of_classifiers(classifiers, spread, seeds, replicates)
+        cells = [f"{100 * cell:.1f}" for cell in found.values()]
+        print(classifiers, spread, seeds, *cells, flush=True)
+
+
 def print_designs(replicates):
     """Coverage of the whole design, models with common noise, cell by cell."""
     print(*DESIGNS, "coverage", sep=", ")
@@ -225,6 +256,7 @@ def main():
     replicates = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     print_designs(replicates)
     print_controls(replicates)
+    print_classifiers(replicates)
     print("one run: images, calibration images a class, error: coverage at p = 0.02, 0.1, 0.4")
     for n in (500, 10_000):
         for images in (27, 100, 500):

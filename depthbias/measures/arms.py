@@ -72,7 +72,7 @@ def measure(
     decided, accepted = classified.decided, classified.accepted
     sure = decided & accepted
     classes = {name: classified.labels == k for k, name in enumerate(instrument.classes)}
-    found = _shares(
+    found = shares_of(
         {
             "all": classes,
             "decided": {name: own & decided for name, own in classes.items()},
@@ -80,7 +80,8 @@ def measure(
             "sure": {name: own & sure for name, own in classes.items()} | {"": ~sure},
             "open": {"open": ~decided, "decided": decided},
         },
-        classified,
+        classified.run,
+        classified.noise,
         bootstrap,
     )
     raw, on_manifold, least = found["all"], found["manifold"], found["sure"].columns(slice(-1))
@@ -100,22 +101,24 @@ def measure(
     return Model(classified, arms, found["open"].columns(slice(1)), failed)
 
 
-def _shares(
+def shares_of(
     groups: Mapping[str, Mapping[str, np.ndarray]],
-    classified: Classified,
+    run: Run,
+    noise: np.ndarray,
     bootstrap: NoiseBootstrap,
 ) -> dict[str, Shares]:
     """Of each group the shares of its parts among them; a part: bool [N], of which images.
 
-    Resampled with half an image more in each part.
+    noise: int [N, 2], seed and index of the noise of each image of the run. Resampled with half an
+    image more in each part.
     """
     columns = [part for parts in groups.values() for part in parts.values()]
-    sums = bootstrap.sums(np.stack(columns, axis=1), classified.noise)
+    sums = bootstrap.sums(np.stack(columns, axis=1), noise)
     found, first = {}, 0
     for group, parts in groups.items():
         counts = np.array([part.sum() for part in parts.values()])
         drawn = sums[:, first : first + len(parts)]
-        drawn = drawn + _half_images(bootstrap.draws, parts, group, *classified.run.key)
+        drawn = drawn + _half_images(bootstrap.draws, parts, group, *run.key)
         found[group] = Shares(_normalised(counts), _normalised(drawn), int(counts.sum()))
         first += len(parts)
     return found

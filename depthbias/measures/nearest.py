@@ -187,7 +187,7 @@ class _Search:
     def nearest(self, queries: Tensor, k: int, candidates: int) -> tuple[np.ndarray, np.ndarray]:
         """Distances and indices [n, k] for prepared queries, looking at so many candidates each."""
         candidates = min(candidates, self.count)
-        rows, floor = self._candidates(queries, candidates)
+        rows, floor = self._candidates(queries, k, candidates)
         squares, indices = self._refine(queries, rows, k)
         distances = squares.sqrt() if self.metric == "euclidean" else squares / 2
         found = distances.cpu().numpy(), indices.cpu().numpy()
@@ -199,8 +199,9 @@ class _Search:
                 part[doubtful.cpu().numpy()] = better
         return found
 
-    def _candidates(self, queries: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """Rows [n, count] that look nearest in float32; what squares of all others reach [n]."""
+    def _candidates(self, queries: Tensor, k: int, count: int) -> tuple[Tensor, Tensor]:
+        """Rows that look nearest in float32, [n, k to count]; what squares of all but the `count`
+        nearest reach [n]. A row that is left out in spite of that is certainly behind the k-th."""
         origin = queries.mean(dim=0)  # distances do not depend on it, rounding does
         centred = queries - origin
         left, length = centred.float(), centred.norm(dim=1)
@@ -220,7 +221,9 @@ class _Search:
         # A product of D terms is off by at most D u |a| |b|, in whatever order it is summed
         # (Higham, Accuracy and Stability, 3.1); 8 more for rounding vectors, squares and sum.
         error = 2 * (self.width + 8) * UNIT_ROUNDOFF * farthest * (length + farthest)
-        return rows, best[:, -1].double() + length**2 - error
+        behind = best > best[:, k - 1 : k] + 2 * error[:, None]  # false where float32 overflowed
+        kept = int((~behind).sum(dim=1).max())
+        return rows[:, :kept], best[:, -1].double() + length**2 - error
 
     def _refine(self, queries: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Squares and indices [n, k] of the nearest of rows [n, m], by differences in float64."""

@@ -20,6 +20,7 @@ from depthbias.report import (
     quality_table,
 )
 from depthbias.report.bias_figures import plot_kappa, plot_proportions
+from depthbias.report.classifier_figure import plot_thresholds
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
@@ -41,6 +42,7 @@ from depthbias.system.files import read_json
 SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "proportions": plot_proportions,
     "kappa": plot_kappa,
+    "thresholds": plot_thresholds,
     "depth-use": plot_depth_use,
     "convergence": plot_convergence,
     "membership": plot_membership,

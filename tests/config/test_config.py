@@ -68,7 +68,7 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.overrides", {"depth9": {}}, ["no architecture 'depth9'", "did you mean"]),
         ("studies.digits.overrides", {"depth2": {"bugdet": 9}}, ["'bugdet'", "mean 'budget'"]),
         ("studies.digits.overrides", {"depth2": {"budget": 0}}, ["overrides.depth2.budget", "0"]),
-        ("studies.digits.overrides", {"depth2": {"objective": "edm"}}, ["one objective a study"]),
+        ("studies.digits.overrides", {"depth2": {"objective": "ddpm"}}, ["one objective a study"]),
         ("studies.mnist-sweep.overrides", {"depth2": {"budget": 2000}}, ["above all", "snapshots"]),
         ("studies.mnist.data.raw", "", ["studies.mnist.data", "raw: data set mnist needs it"]),
         ("studies.digits.data.dataset", "folder", ["raw: data set folder needs it"]),

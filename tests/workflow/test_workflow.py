@@ -53,7 +53,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
-    names += ["depth-use", "convergence", "bias-variance", "flips"]
+    names += ["depth-use", "convergence", "thresholds", "bias-variance", "flips"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -125,6 +125,11 @@ def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
     accuracy = summary[summary.metric.str.startswith("classifier_accuracy:")]
     assert len(accuracy) == 4 * 3 and (accuracy.value > 0.9).all()
     assert "svm-pixels" in (tiny / RESULTS / "tables/classifiers.md").read_text()
+    assert set(summary.metric) >= {
+        "kappa_over_classifiers",
+        "agreement_inside",
+        "share_above:svm-pixels",
+    }
 
 
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):

@@ -63,7 +63,12 @@ use rule on_gpu as compare_classifiers with:
 use rule script as measure_classifiers with:
     input:
         opinions=OPINIONS,
+        subsets=lambda w: of_study(SUBSET, w),
+        manifold=MANIFOLD,
     output:
         CLASSIFIERS,
     params:
-        **calls("measure_classifiers", lambda w: flags(study=w.study)),
+        **calls(
+            "measure_classifiers",
+            lambda w: flags(study=w.study, bootstrap=study_of(w).bias.bootstrap),
+        ),

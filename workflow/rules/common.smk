@@ -254,7 +254,7 @@ def disjoint_figure(study):
 
 def study_figures(study):
     """The figures and tables of a study."""
-    names = ["proportions", "kappa", "losses", "real", "quality", "diversity"]
+    names = ["proportions", "kappa", "thresholds", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
     names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]

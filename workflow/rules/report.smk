@@ -7,6 +7,7 @@ SUMMARY_FIGURES = {
     "Bias": {
         "proportions": ("class proportions against depth", []),
         "kappa": ("log-odds shift and amplification exponent", []),
+        "thresholds": ("shares by several classifiers, against threshold", []),
         "bias-variance": ("bias and variance of k-NN and of U-Nets", []),
         "flips": ("flips of the class in round trips", []),
     },
