@@ -14,11 +14,14 @@ from scipy.special import expit, logit, ndtri
 
 from depthbias.data.subsets import Subset
 from depthbias.estimates.intervals import from_draws, over_seeds, share_over_seeds
+from depthbias.estimates.runs import Run
 from depthbias.estimates.slopes import least_squares_slope
 from depthbias.measures.amplification import depth_trend, kappa
 from depthbias.measures.between_classifiers import share_over_classifiers
 from depthbias.measures.class_shares import Instrument, log_odds
+from depthbias.measures.label_rows import label_rows
 from depthbias.measures.real_mixes import control_rows
+from depthbias.measures.samples import Classes, noise_of
 
 CLASSES = ["major", "minor"]
 
@@ -223,6 +226,45 @@ def coverage_of_classifiers(classifiers, spread, seeds, replicates, n=500, share
     return {name: count / replicates for name, count in hits.items()}
 
 
+def coverage_of_labels(each, seeds, neither, replicates, spread=0.1, share=0.1, n=500, draws=400):
+    """{metric: coverage} of shares by hand, `each` images labelled of each stratum.
+
+    A share `neither` of the images is of no class. The classifier errs on 3 % of the minority and
+    1 % of the majority, and takes 30 % of the failures for the minority.
+    """
+    rng = np.random.default_rng(0)
+    wide = expit(logit(share) + spread * np.random.default_rng(2).normal(size=10**6)).mean()
+    truth = {"share_by_hand": (1 - neither) * wide, "neither": neither}
+    truth["share_by_hand_decided"] = wide
+    subset = Subset(Path("s"), "90-10", "0", tuple(CLASSES), np.arange(10), np.arange(10) // 9)
+    hits = dict.fromkeys(truth, 0)
+    for _ in range(replicates):
+        own = expit(logit(share) + spread * rng.normal(size=seeds))
+        said = same_noise_labels(rng, own, n, 0.9).astype(int)
+        said[rng.random(said.shape) < neither] = 2
+        minor = rng.random(said.shape) < np.array([0.01, 0.97, 0.3])[said]
+        models, counts = [], {}
+        for seed, found in enumerate(minor):
+            run = Run("s", "90-10", "depth2", str(seed), "ddim-4")
+            told = np.stack([~found, found], axis=1).astype(float)
+            models.append(Classes(Path("c"), run, noise_of([0], n), tuple(CLASSES), told))
+        for k in (0, 1):
+            stratum = rng.permutation(said[minor == k])[:each]
+            counts["90-10", "depth2", k] = np.bincount(stratum, minlength=3)
+        for row in label_rows(Path("l"), models, counts, [subset], draws):
+            name = "neither" if row["class"] == "neither" else row["metric"]
+            if row["seed"] == "all" and name in truth and row["class"] != "major":
+                hits[name] += row["lower"] <= truth[name] <= row["upper"]
+    return {name: count / replicates for name, count in hits.items()}
+
+
+def print_labels(replicates):
+    print("labels: labels a stratum, seeds, neither: coverage of share, neither, decided share")
+    for each, seeds, neither in product((5, 25, 75), (3, 5), (0.02, 0.2)):
+        cells = coverage_of_labels(each, seeds, neither, replicates).values()
+        print(each, seeds, neither, *(f"{100 * cell:.1f}" for cell in cells), flush=True)
+
+
 def print_classifiers(replicates):
     print("classifiers: classifiers, spread, seeds: coverage with and without their spread")
     for classifiers, spread, seeds in product((3, 4), (0.03, 0.1, 0.3), (3, 5)):
@@ -257,6 +299,7 @@ def main():
     print_designs(replicates)
     print_controls(replicates)
     print_classifiers(replicates)
+    print_labels(replicates)
     print("one run: images, calibration images a class, error: coverage at p = 0.02, 0.1, 0.4")
     for n in (500, 10_000):
         for images in (27, 100, 500):

@@ -19,7 +19,9 @@ from pydantic_core import core_schema
 
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.registry import DATA_SETS, key_problem
+from depthbias.diffusion.architectures import SERIES
 from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.estimates.arm_names import SIGNS
 from depthbias.measures.copy_thresholds import Calibrated
 from depthbias.measures.denoising_rows import DEPTH_LEVELS
 from depthbias.vision.embeddings import BACKBONES, EMBEDDINGS
@@ -176,6 +178,9 @@ class OtherClassifiers(Block):
     training_images: PositiveInt = Field(
         default=2000, description="images of each class that those in an embedding are fitted on"
     )
+    sheet: Annotated[int, Field(ge=200, le=400)] = Field(
+        default=300, description="generated images drawn to be labelled by hand"
+    )
 
     @field_validator("others")
     @classmethod
@@ -199,6 +204,24 @@ EmbeddingName = Annotated[str, OneOf(EMBEDDINGS)]
 
 
 BackboneName = Annotated[str, OneOf(BACKBONES)]
+
+
+class EndpointOptions(Block):
+    """What the study is run to answer: named before it is run."""
+
+    metric: Annotated[str, OneOf(SIGNS)] = Field(
+        default="kappa_per_depth",
+        description="slope on depth; log_odds_shift_per_depth is that of the first ratio",
+    )
+    series: Annotated[str, OneOf(SERIES)] = Field(
+        default="published", description="architectures that the slope is over"
+    )
+    smallest: PositiveFloat = Field(default=0.1, description="smallest slope worth knowing")
+    secondary: list[str] = Field(
+        default=["log_odds_shift_per_depth"],
+        description="slopes of the summary that are corrected by Holm; all others by "
+        "Benjamini and Hochberg",
+    )
 
 
 class Diversity(Block):

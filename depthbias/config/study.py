@@ -20,6 +20,7 @@ from depthbias.config.blocks import (
     Data,
     Denoising,
     Diversity,
+    EndpointOptions,
     Flips,
     Name,
     Neighbors,
@@ -37,7 +38,7 @@ from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
 from depthbias.vision.other_classifiers import NETWORK
 
-RESERVED = ("all", "raw", "sweeps", "weights")  # a target, and folders of data/ and results/
+RESERVED = ("all", "labels", "raw", "sweeps", "weights")  # a target; folders in data/, results/
 
 
 def _named(architecture: str) -> str:
@@ -85,6 +86,9 @@ class Study(Block):
         default=OtherClassifiers(), description="classifiers of other kinds beside it"
     )
     bias: Bias = Field(default=Bias(), description="how class proportions are estimated")
+    endpoint: EndpointOptions = Field(
+        default=EndpointOptions(), description="what the study is run to answer"
+    )
     diversity: Diversity
     neighbors: Neighbors
     quality: Quality = Field(

@@ -1,4 +1,4 @@
-"""Which images count: the arms of every measurement of class shares, and what they are called."""
+"""Which images count: the arms of measurements of class shares, and slopes to be judged in all."""
 
 from typing import NamedTuple
 
@@ -19,6 +19,10 @@ ARMS = {
     "least": Arm("share_least", "failures counted away"),
     "most": Arm("share_most", "failures counted towards it"),
 }
+
+# The slopes that may be an endpoint, and the sign with which they grow where bias is amplified: of
+# the class reported, the last one, the rarest, the log-odds sink.
+SIGNS = {"kappa_per_depth": 1, "log_odds_shift_per_depth": -1}
 
 
 def in_arm(metric: str, arm: str) -> str:

@@ -22,6 +22,7 @@ FOUND_NOTE = (
     "All images, corrected with the confusion of the classifier, 95 % intervals over seeds and "
     "images. All of them: their mean; its interval holds the spread of the classifiers too."
 )
+TITLES = {"_over_classifiers": "all of them", "_by_hand": "by hand"}
 AGREED = {
     "agreement": "all images",
     "agreement_inside": "on the manifold",
@@ -68,11 +69,11 @@ def _findings(summary: pd.DataFrame) -> Iterator[Section]:
     for metric, (heading, digits) in FOUND.items():
         ending = rows["metric"].str.removeprefix(metric)
         own = rows.assign(by=ending)[rows["metric"].str.startswith(f"{metric}_")]
-        own = own[own["by"].str.match("_by:|_over_classifiers$") & own["value"].notna()]
+        own = own[own["by"].str.match("_by:|_over_classifiers$|_by_hand$") & own["value"].notna()]
         if own.empty:
             continue
         columns = list(own["by"].unique())
-        header = [one.removeprefix("_by:") if ":" in one else "all of them" for one in columns]
+        header = [TITLES.get(one, one.removeprefix("_by:")) for one in columns]
         down = ["ratio", "architecture", "class"]
         found = list(lines(own, down, "by", columns, _line, digits=digits))
         yield Section(heading, FOUND_NOTE, ["models", *header], found)

@@ -1,7 +1,7 @@
 """Precision, recall, density, coverage, KID: closed forms, other programs, real against real."""
 
 import json
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measures.made_up_study import write_run, write_study
 from scipy import stats
 
 from depthbias.estimates.intervals import mixed_share, wilson
@@ -17,10 +18,21 @@ from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import tidy
 from depthbias.measures import nearest as nearest_module
 from depthbias.measures.kid import kernel_reference, kernel_sums, own_sums
+from depthbias.measures.neighbor_sets import NeighborData
 from depthbias.measures.pair_means import weighted, weighted_values
 from depthbias.measures.quality import balls, covers, expected_coverage, held, held_by_others
-from depthbias.measures.quality_rows import Images, of_generated, of_heldout, reference
+from depthbias.measures.quality_rows import (
+    Images,
+    manifold_of,
+    of_generated,
+    of_heldout,
+    of_runs,
+    reference,
+    references,
+)
+from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
+from depthbias.system.files import read_npz
 
 FIXTURE = json.loads(Path(__file__).with_name("quality_fixture.json").read_text())
 CPU = torch.device("cpu")
@@ -257,6 +269,14 @@ def test_rows_of_a_run(real):
     }
     frame = tidy(rows_of(measured, ["precision:classifier"]))
     assert len(frame) == 2 * len(measured)
+    shares = {"precision": True, "recall": True, "coverage": True, "density": False, "kid": False}
+    for (metric, name), m in found.items():
+        assert m.share is shares[metric]
+        kept = metric not in ("recall", "coverage") and not name  # image by image
+        assert (m.values is not None) == kept, (metric, name)
+    assert [found["kid", name].estimate.n for name in ("", "six", "nine")] == [100, 70, 30]
+    assert len(found["kid", ""].values) == 100 + 80
+    assert found["precision", ""].values.dtype == np.float64
 
 
 def test_images_in_the_balls_of_another_class_are_not_accepted(real):
@@ -269,9 +289,12 @@ def test_images_in_the_balls_of_another_class_are_not_accepted(real):
 def test_classes_with_few_images(real):
     few = made_up(np.random.default_rng(10), (30, 4))
     found = values_of(of_generated(real, RUN, few, TRAINED)[0])
-    assert np.isnan(found["recall", "nine"].estimate.value)
+    assert np.isnan(found["recall", "nine"].estimate[:3]).all()
     assert np.isnan(found["recall", ""].estimate.value)
     assert found["recall", "six"].estimate.value > 0
+    three = made_up(np.random.default_rng(10), (30, 3))
+    found = values_of(of_generated(real, RUN, three, TRAINED)[0], k=3)
+    assert np.isnan(found["recall", "nine"].estimate.value)  # of 3 images none has a third other
     none = made_up(np.random.default_rng(10), (30, 0))
     found = values_of(of_generated(real, RUN, none, TRAINED)[0])
     assert found["coverage", "nine"].estimate.value == 0
@@ -309,6 +332,11 @@ def test_rows_of_real_images(real):
     assert found["density", ""].estimate.value == 1 and found["kid", ""].estimate.value == 0
     covered = expected_coverage(40, 40, [5])[0]
     assert found["coverage", "nine"].estimate.value == pytest.approx(covered)
+    for metric, k in (("density", 5), ("coverage", 5), ("kid", 0)):  # known without an error
+        for name, n in (("", 80), ("six", 40), ("nine", 40)):
+            m = found[metric, name]
+            assert np.isnan([m.estimate.lower, m.estimate.upper]).all()
+            assert (m.estimate.n, m.k) == (n, k)
 
 
 def test_a_class_with_too_few_held_out_images_is_refused():
@@ -334,3 +362,80 @@ def test_the_interval_of_a_mix_covers():
     counts = rng.binomial(40, [0.9, 0.6], (2000, 2))
     found = [mixed_share([wilson(a, 40), wilson(b, 40)], TRAINED) for a, b in counts]
     assert sum(low <= 0.87 <= high for _, low, high, _ in found) >= 1860
+
+
+# Files of a study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    files = write_study(tmp_path_factory.mktemp("study"))
+    return NeighborData("s", *files[:5], ["pixels", "classifier"])
+
+
+def test_references_are_the_held_out_images_in_every_embedding(study):
+    found = references(study, [1, 3], CPU)
+    heldout = study.real.rows[study.real.heldout]
+    assert [each.embedding for each in found] == ["pixels", "classifier"]
+    for each, origin in zip(found, (127.5, 0.0), strict=True):
+        assert each.classes == ("six", "nine") and each.ks == (1, 3)
+        vectors = study.of_real(each.embedding, heldout)[:].astype(float)
+        labels = study.real.heldout_labels
+        for c, manifold in enumerate(each.manifolds):
+            assert manifold.metric == study.metrics[each.embedding] and manifold.device == CPU
+            np.testing.assert_array_equal(manifold.vectors[:], vectors[labels == c])
+            inside = held_by_others(balls(vectors[labels == c], [1, 3], manifold.metric)) > 0
+            np.testing.assert_array_equal(each.accepted[c], inside)
+            assert each.accepted[c].dtype == bool
+        assert each.kernel.origin == origin and each.kernel.device == CPU
+        np.testing.assert_array_equal(each.kernel.labels, labels)
+
+
+def test_runs_are_measured_one_by_one(study):
+    real = references(study, [1, 3], CPU)
+    found = list(of_runs(study, real))
+    assert [one.run for one in found] == [model.run for _, model in study.runs]
+    for one, (path, model) in zip(found, study.runs, strict=True):
+        trained = np.array([0.75, 0.25] if model.run.ratio == "75-25" else [0.5, 0.5])
+        (images,), flags, measured = read_npz(path, "images"), {}, []
+        for each in real:
+            vectors = images.reshape(10, -1) if each.embedding == "pixels" else None
+            vectors = model.vectors("classifier") if vectors is None else vectors
+            generated = Images(vectors, model.labels)
+            rows, flags[each.embedding] = of_generated(each, model.run, generated, trained)
+            measured += rows
+        assert one.measured == measured
+        assert set(one.accepted) == set(flags)
+        for name, accepted in flags.items():
+            np.testing.assert_array_equal(one.accepted[name], accepted)
+
+
+def test_the_manifold_is_of_one_embedding_and_one_k(study):
+    real = references(study, [1, 3], CPU)
+    found = list(of_runs(study, real))
+    for (place, name), (column, k) in product(
+        enumerate(["pixels", "classifier"]), enumerate([1, 3])
+    ):
+        manifold = manifold_of(study, real, found, name, k)
+        assert manifold.runs == tuple(one.run for one in found)
+        np.testing.assert_array_equal(manifold.noise, noise_of([7], 10))
+        accepted = [one.accepted[name][:, column] for one in found]
+        np.testing.assert_array_equal(manifold.accepted, accepted)
+        flags = [own[:, column] for own in real[place].accepted]
+        assert manifold.acceptance.tolist() == [own.mean() for own in flags]
+        assert manifold.heldout.tolist() == [10, 5]
+        assert (manifold.k, manifold.embedding, manifold.classes) == (k, name, ("six", "nine"))
+
+
+def test_a_manifold_of_runs_from_other_noise_is_refused(tmp_path):
+    files = write_study(tmp_path)
+    run = Run("s", "50-50", "depth3", "0", "ddim-4")
+    write_run(tmp_path, run, 0, noise_seed=8)
+    study = NeighborData("s", *files[:5], ["classifier"])
+    real = references(study, [1], CPU)
+    found = list(of_runs(study, real))
+    with pytest.raises(UserError) as caught:
+        manifold_of(study, real, found, "classifier", 1)
+    first, *_, last = files.embedded
+    message = f"{last}: not from the same noise as {first}: sample and embed again"
+    assert str(caught.value) == message

@@ -5,21 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import sem
-from scipy.stats import t as student
 from torch.nn import functional
 
 from depthbias.data.pixels import to_float
-from depthbias.measures.pair_means import (
-    between,
-    mean_pairwise,
-    mixed,
-    overall,
-    pseudo_values,
-    within,
-)
+from depthbias.measures.pair_means import mean_pairwise
 from depthbias.system import downloads
 from depthbias.system.errors import UserError
 from depthbias.vision import distance_sums as sums_module
@@ -52,16 +41,6 @@ def squared_distances(vectors):
 
 def upper(matrix):
     return matrix[np.triu_indices(len(matrix), 1)]
-
-
-def jackknife(statistic, labels):
-    """Standard error by leaving out every image in turn, within classes: statistic(kept rows)."""
-    rows, variance = np.arange(len(labels)), 0.0
-    for label in np.unique(labels):
-        own = np.flatnonzero(labels == label)
-        left = np.array([statistic(np.delete(rows, row)) for row in own])
-        variance += (len(own) - 1) / len(own) * ((left - left.mean()) ** 2).sum()
-    return np.sqrt(variance)
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
@@ -117,53 +96,6 @@ def test_published_backbones_are_put_into_the_slices_of_lpips(tmp_path, monkeypa
     torch.testing.assert_close(embed(batch, "lpips-squeeze"), embed(batch, module))
 
 
-def test_the_mean_over_pairs_equals_the_loop():
-    vectors = np.random.default_rng(0).normal(size=(60, 30))
-    expected = upper(squared_distances(vectors)).mean()
-    assert mean_pairwise(vectors).value == pytest.approx(expected, rel=1e-12)
-    assert mean_pairwise(torch.as_tensor(vectors)).n == 60
-
-
-@settings(max_examples=25, deadline=None)
-@given(count=st.integers(2, 9), width=st.integers(1, 5), offset=st.floats(-1e6, 1e6))
-def test_an_offset_of_all_vectors_changes_nothing(count, width, offset):
-    vectors = np.random.default_rng(count).integers(-8, 9, (count, width)) / 8
-    shifted = vectors + np.round(offset * 8) / 8  # exact in float64
-    assert mean_pairwise(shifted).value == pytest.approx(
-        upper(squared_distances(vectors)).mean(), rel=1e-12, abs=1e-300
-    )
-
-
-def test_the_jackknife_equals_leaving_out_every_image():
-    vectors = np.random.default_rng(1).normal(size=(12, 4))
-    matrix = squared_distances(vectors)
-    error = jackknife(lambda kept: upper(matrix[np.ix_(kept, kept)]).mean(), np.zeros(12))
-    found = mean_pairwise(vectors)
-    half_width = student.ppf(0.975, 11) * error
-    assert found.upper - found.value == pytest.approx(half_width, rel=1e-9)
-    assert found.value - found.lower == pytest.approx(half_width, rel=1e-9)
-    pseudo = pseudo_values(matrix.sum(axis=1, keepdims=True))
-    assert pseudo.mean() == pytest.approx(found.value, rel=1e-12)
-    assert sem(pseudo) == pytest.approx(error, rel=1e-9)
-
-
-def test_the_interval_covers_and_that_of_independent_pairs_would_not():
-    rng, covered, naive = np.random.default_rng(2), 0, 0
-    truth = 2 * 3.0  # E|a - b|^2 of three standard normals
-    for _ in range(300):
-        vectors = rng.normal(size=(50, 3))
-        found = mean_pairwise(vectors)
-        covered += found.lower <= truth <= found.upper
-        pairs = upper(squared_distances_fast(vectors))
-        naive += abs(pairs.mean() - truth) <= 1.96 * pairs.std() / np.sqrt(len(pairs))
-    assert covered / 300 > 0.91
-    assert naive / 300 < 0.5
-
-
-def squared_distances_fast(vectors):
-    return ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2)
-
-
 LABELS = np.array([0, 2, 1, 0, 0, 2, 1, 1, 0, 2, 2])
 
 
@@ -178,53 +110,6 @@ def test_sums_go_over_the_images_of_every_class():
     own = [np.flatnonzero(label == LABELS) for label in range(3)]
     expected = np.stack([matrix[:, rows].sum(axis=1) for rows in own], axis=1)
     np.testing.assert_allclose(sums, expected, rtol=1e-12)
-    assert overall(sums).value == pytest.approx(upper(matrix).mean(), rel=1e-12)
-
-
-def mean_between(matrix, a, b):
-    """Mean over pairs of different images; a, b: rows."""
-    part = matrix[np.ix_(a, b)]
-    same = np.equal.outer(a, b)
-    return part[~same].mean()
-
-
-def class_means(matrix, kept):
-    rows = [kept[LABELS[kept] == label] for label in range(3)]
-    return np.array([[mean_between(matrix, a, b) for b in rows] for a in rows])
-
-
-@pytest.mark.parametrize(
-    ("estimate", "weights"),
-    [
-        (lambda sums: within(sums, LABELS, 1), np.diag([0, 1, 0])),
-        (lambda sums: between(sums, LABELS, 0, 2), np.array([[0, 0, 0.5], [0, 0, 0], [0.5, 0, 0]])),
-        (
-            lambda sums: mixed(sums, LABELS, np.array([0.7, 0.1, 0.2])),
-            np.outer([0.7, 0.1, 0.2], [0.7, 0.1, 0.2]),
-        ),
-    ],
-)
-def test_class_means_and_their_jackknife_equal_loops(estimate, weights):
-    matrix, sums = three_classes()
-    found = estimate(sums)
-    used = np.flatnonzero(weights.any(axis=0))
-    n = np.isin(LABELS, used).sum()
-    value = (weights * class_means(matrix, np.arange(11))).sum()
-    error = jackknife(lambda kept: (weights * class_means(matrix, kept)).sum(), LABELS)
-    half_width = student.ppf(0.975, n - len(used)) * error
-    assert found.value == pytest.approx(value, rel=1e-12)
-    assert found.upper - found.value == pytest.approx(half_width, rel=1e-9)
-    assert found.n == n
-
-
-def test_a_class_of_two_has_a_value_and_no_interval_and_one_of_one_nothing():
-    matrix = squared_distances(np.arange(6.0)[:, None])
-    labels = np.array([0, 0, 0, 1, 1, 2])
-    sums = np.stack([matrix[:, labels == label].sum(axis=1) for label in range(3)], axis=1)
-    pair, single = within(sums, labels, 1), within(sums, labels, 2)
-    assert pair.value == 1.0
-    assert np.isnan([pair.lower, pair.upper, single.value]).all()
-    assert overall(np.array([[4.0], [4.0]])).value == 4.0
 
 
 class Counting:
@@ -273,12 +158,6 @@ def test_the_classifier_as_a_backbone_weights_every_channel_equally():
 
 
 def test_bad_input_is_refused(monkeypatch):
-    with pytest.raises(UserError, match="1 images make no pair"):
-        mean_pairwise(np.ones((1, 3)))
-    with pytest.raises(UserError, match="0 images make no pair"):
-        mean_pairwise(np.ones((0, 3)))
-    with pytest.raises(UserError, match="not finite"):
-        mean_pairwise(np.array([[1.0, np.nan], [0.0, 1.0]]))
     with pytest.raises(UserError, match="the LPIPS networks are alex, vgg, squeeze"):
         embed(images(1, 40), "lpips-resnet")
     with pytest.raises(UserError, match="NaN in the images"):

@@ -62,6 +62,10 @@ def test_tiny_study_makes_every_artefact(tiny):
     records = pd.read_csv(tiny / RESULTS / "tables/usage.csv")
     assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
+    verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
+    assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
+    slopes = pd.read_csv(tiny / RESULTS / "slopes.csv")
+    assert set(slopes.role) == {"primary", "secondary", "other"}
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
 
 
@@ -130,6 +134,20 @@ def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
         "agreement_inside",
         "share_above:svm-pixels",
     }
+
+
+def test_labels_by_hand_change_the_summary_alone(tiny, tmp_path):
+    folder = copied(tiny, tmp_path)
+    assert planned(folder, "labels_tiny") == {"label_sheet": 1, "labels_tiny": 1}
+    (folder / "data/labels").mkdir()
+    (folder / "data/labels/tiny.csv").write_text("image,label\n")
+    jobs = planned(folder)
+    assert jobs["measure_labels"] == jobs["summarize"] == 1
+    assert all(name.startswith(("plot_", "write_", "measure_l", "summ")) for name in jobs), jobs
+    done = snakemake(folder, "--cores", "1", f"{RESULTS}/labelled.csv")
+    assert done.returncode == 1
+    [line] = (folder / "logs/measure_labels/tiny.log").read_text().splitlines()
+    assert line.startswith("error: data/labels/tiny.csv: holds no label: save it again")
 
 
 def test_another_k_measures_quality_and_nothing_before_it(tiny, tmp_path):

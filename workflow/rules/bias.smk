@@ -56,7 +56,11 @@ use rule on_gpu as compare_classifiers with:
     params:
         **calls(
             "compare_classifiers",
-            lambda w: flags(study_of(w).classifiers, study=w.study),
+            lambda w: flags(
+                others=study_of(w).classifiers.others,
+                training_images=study_of(w).classifiers.training_images,
+                study=w.study,
+            ),
         ),
 
 

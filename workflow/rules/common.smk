@@ -14,10 +14,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import hold_settings, name_logs, refuse_unrecorded
+from records import hold_settings, name_logs, refuse_unrecorded, remember_failures
 
 use_checkout()
 hold_settings(workflow)
+remember_failures()
 
 # Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template). A workflow that uses
 # this one as a module gives the parameters as `config`.
@@ -30,7 +31,7 @@ except UserError as error:
 config.update(PARAMS.model_dump())  # for the captions of the report
 
 ACTIVE = PARAMS.active
-PHASES = ["data", "train", "sample", "evaluate", "figures", "sweeps"]
+PHASES = ["data", "train", "sample", "labels", "evaluate", "figures", "sweeps"]
 
 
 def any_of(names):
@@ -80,6 +81,10 @@ CONTROL = "results/{study}/control.npz"
 BIAS = "results/{study}/bias.csv"
 OPINIONS = "results/{study}/opinions.npz"
 CLASSIFIERS = "results/{study}/classifiers.csv"
+SHEET = "results/{study}/labels/sheet.png"
+SHEET_PAGE = "results/{study}/labels/sheet.html"
+LABELS = "data/labels/{study}.csv"  # a user's; a study without it lacks LABELLED
+LABELLED = "results/{study}/labelled.csv"
 EMBEDDED = f"{RUN}/embeddings-{{sampler}}.npz"
 EMBEDDED_REAL = "results/{study}/embeddings.npz"
 DIVERSITY = "results/{study}/diversity.csv"
@@ -101,12 +106,18 @@ DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
 FLIPS = "results/{study}/flips.csv"
 SUMMARY = "results/{study}/summary.csv"
+SLOPES = "results/{study}/slopes.csv"
+VERDICT = "results/{study}/verdict.json"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
 MATCHED = "results/sweeps/{sweep}-matched"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
+# Every format is a target: of a job whose other files are there, Snakemake makes a file again only if it is asked for.
+FIGURE_KINDS, TABLE_KINDS = ["svg", "png"], ["csv", "md", "html"]
+FIGURE_FILES = [f"{FIGURES}/{{name}}.{kind}" for kind in FIGURE_KINDS]
+TABLE_FILES = [f"{TABLES}/{{name}}.{kind}" for kind in TABLE_KINDS]
 
 
 # Look-ups
@@ -148,6 +159,12 @@ def embeddings_of(w):
     """How the images of a study are embedded, as flags."""
     study = study_of(w)
     return flags(embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone)
+
+
+def endpoint_of(w):
+    """The slope that a study is run for, as flags."""
+    study = study_of(w)
+    return flags(study.endpoint, ratio=study.ratios[0])
 
 
 def files(wildcards, input, output):
@@ -240,6 +257,12 @@ def pages(path, caption, **labels):
     }
 
 
+def labelled(wildcards):
+    """What follows from labels by hand, where there are some."""
+    there = Path(LABELS.format(study=wildcards.study)).is_file()
+    return expand(LABELLED, study=wildcards.study) if there else []
+
+
 def asked_for(words):
     """The active studies and those whose targets are among the words of a command, with their sweeps' studies."""
     named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
@@ -259,39 +282,34 @@ def study_figures(study):
     names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
-    made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
+    tables = [
+        "proportions",
+        "classifiers",
+        "quality",
+        "architectures",
+        "neighbors",
+        "membership",
+        "usage",
+    ]
     return [
-        *made,
-        *expand(
-            f"{TABLES}/{{name}}.html",
-            study=study,
-            name=[
-                "proportions",
-                "classifiers",
-                "quality",
-                "architectures",
-                "neighbors",
-                "membership",
-                "usage",
-            ],
-        ),
+        *expand(FIGURE_FILES, study=study, name=names),
+        *expand(TABLE_FILES, study=study, name=tables),
     ]
 
 
 def sweep_figures(study):
     """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
     sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]
-    made = expand(f"{SWEEP_FIGURE}.png", sweep=sweeps)
+    made = expand([f"{SWEEP_FIGURE}.{kind}" for kind in FIGURE_KINDS], sweep=sweeps)
     if len(STUDIES[study].architectures) > 1:
         times = [name for name in sweeps if SWEEPS[name].vary == "snapshots"]
-        made += expand(f"{MATCHED}.html", sweep=times)
+        made += expand([f"{MATCHED}.{kind}" for kind in TABLE_KINDS], sweep=times)
     sizes = [name for name in sweeps if SWEEPS[name].vary == "subset_size"]
-    return made + expand(
-        f"{FIGURES}/{{kind}}-{{ratio}}.png",
-        kind=disjoint_figure(study),
-        study=[point for name in sizes for point in PARAMS.points(name)],
-        ratio=STUDIES[study].ratios,
-    )
+    apart = [
+        f"{kind}-{ratio}" for kind in disjoint_figure(study) for ratio in STUDIES[study].ratios
+    ]
+    points = [point for name in sizes for point in PARAMS.points(name)]
+    return made + expand(FIGURE_FILES, study=points, name=apart)
 
 
 def targets(phase, study):
@@ -301,9 +319,10 @@ def targets(phase, study):
         "data": lambda: of_study(SUBSET, wildcards),
         "train": lambda: of_study(MODEL, wildcards),
         "sample": lambda: of_study(SAMPLES, wildcards),
+        "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
-            *expand([SUMMARY, METRICS], study=study),
+            *expand([SUMMARY, METRICS, METRICS_PLOT, VERDICT], study=study),
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),

@@ -1,4 +1,5 @@
-# Input: the tables of all measurements. Output: summary.csv, their union; metrics/<study>: its headline numbers for DVC.
+# Input: the tables of all measurements. Output: summary.csv, their union; metrics/<study>: its headline numbers for DVC;
+# verdict.json: what the study says about the slope it was run for.
 
 
 use rule script as summarize with:
@@ -16,6 +17,7 @@ use rule script as summarize with:
             FLIPS,
             PARAMETERS,
         ],
+        labelled=labelled,
     output:
         report(
             SUMMARY,
@@ -37,3 +39,14 @@ use rule script as write_metrics with:
     localrule: True
     params:
         **calls("write_metrics"),
+
+
+use rule script as write_verdict with:
+    input:
+        summary=SUMMARY,
+    output:
+        slopes=SLOPES,
+        verdict=VERDICT,
+    localrule: True
+    params:
+        **calls("write_verdict", endpoint_of),
