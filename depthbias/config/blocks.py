@@ -75,7 +75,7 @@ class Data(Block):
         description="folder only: CSV with the columns file,label; empty: a sub-folder a class",
     )
     on_conflict: Literal["stop", "drop"] = Field(
-        default="stop", description="drop: use no image that is there under two classes"
+        default="stop", description="where a picture is in two classes; drop: use no such picture"
     )
     size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
     channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
