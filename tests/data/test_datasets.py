@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.server
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -356,12 +357,6 @@ def test_transparency_is_put_on_white():
     assert (decode(("x", encoded(clear, "PNG")), 4, 3) == 255).all()
 
 
-def test_more_than_8_bits_are_refused():
-    deep = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
-    with pytest.raises(UserError, match=r"deep: .*convert it to 8 bits"):
-        decode(("deep", encoded(deep, "PNG")), 4, 1)
-
-
 @pytest.mark.parametrize("side", [12, 40])  # Pillow warns up to twice the limit, then raises
 def test_decompression_bombs_are_refused(monkeypatch, side):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
@@ -413,10 +408,20 @@ def test_stream_reads_no_further_than_it_must(monkeypatch):
     stream.close()
 
 
-def test_stream_passes_on_an_error_of_a_worker():
-    items = [("good", encoded(picture(0))), ("broken", b"x")] * 100
-    with pytest.raises(UserError, match="broken: unreadable"):
-        list(decode_stream(iter(items), 16, 3, 2))
+@pytest.mark.parametrize(("bad", "named"), [(1, 1), (3, 3), (25, 20)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stream_names_all_photos_that_cannot_be_read(bad, named, workers):
+    good = [("good", encoded(picture(0, 8, 8)))] * 100
+    items = [item for i in range(bad) for item in [*good, (f"broken{i}", b"x")]]
+    stream, count = decode_stream(iter(items), 16, 3, workers), 0
+    with pytest.raises(UserError) as error:
+        for block in stream:
+            count += len(block)
+    text = str(error.value)
+    assert count == len(items) and "\n" not in text
+    assert re.findall(r"broken\d+(?=: unreadable)", text) == [f"broken{i}" for i in range(named)]
+    assert text.startswith("broken0" if bad == 1 else f"{bad} problems: broken0")
+    assert ("; and 5 more" in text) == (bad == 25)
 
 
 class Deadly:
