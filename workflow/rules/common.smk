@@ -103,8 +103,9 @@ STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
 SUMMARY = "results/{study}/summary.csv"
-SLOPES = "results/{study}/slopes.csv"
+SLOPES = "results/{study}/verdict.csv"
 VERDICT = "results/{study}/verdict.json"
+PAGE = "results/{study}/index.html"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
@@ -320,7 +321,7 @@ def targets(phase, study):
         "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
-            *expand([SUMMARY, METRICS, VERDICT], study=study),
+            *expand([SUMMARY, METRICS, VERDICT, PAGE], study=study),
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),

@@ -1,5 +1,6 @@
 # Input: summary.csv (and samples, logs and trajectories for what it does not hold). Output: results/<study>/figures/ (SVG
-# and PNG) and results/<study>/tables/ (CSV, Markdown, HTML), captioned for `snakemake --report`; results/sweeps/.
+# and PNG) and results/<study>/tables/ (CSV, Markdown, HTML), captioned for `snakemake --report`; results/sweeps/;
+# results/<study>/index.html, the page of a study.
 
 # Figures drawn from the summary alone, and the descriptions beside it. A figure's function: depthbias/report/registry.py.
 # category of the report: {name: (title there, files that say what its distances are)}
@@ -220,3 +221,38 @@ use rule script as write_usage with:
     localrule: True
     params:
         **calls("write_usage", of_wildcards),
+
+
+# The page. Its figures, as far as a study has them: depthbias/report/claims.py, lights.py.
+PAGE_FIGURES = ["kappa", "diversity", "neighbors", "membership", "bias-variance"]
+PAGE_FIGURES += ["score-errors", "depth-use", "convergence", "quality"]
+PAGE_FIGURES += ["proportions", "thresholds"]
+
+
+def page_figures(w):
+    """Both files of each figure; the page takes the smaller one."""
+    both = expand(f"{FIGURES}/{{name}}.png", study=w.study, name=PAGE_FIGURES)
+    made = [name for name in both if name in study_figures(w.study)]
+    return made + [name.replace(".png", ".svg") for name in made]
+
+
+use rule script as write_page with:
+    input:
+        summary=SUMMARY,
+        slopes=SLOPES,
+        verdict=VERDICT,
+        images=of_base(IMAGES),
+        subsets=lambda w: of_study(SUBSET, w),
+        samples=lambda w: of_study(SAMPLES, w, sampler=main_sampler(w)),
+        classes=lambda w: of_study(CLASSES, w, sampler=main_sampler(w)),
+        manifold=MANIFOLD,
+        figures=page_figures,
+        meta=lambda w: of_study(MODEL_META, w),
+        usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
+    output:
+        PAGE,
+    params:
+        **calls(
+            "write_page",
+            lambda w: flags(study=w.study, settings=study_of(w).model_dump()),
+        ),
