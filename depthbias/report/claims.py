@@ -58,8 +58,8 @@ CLAIMS = {
         "A deeper model amplifies the bias of its training data.",
         {"log_odds_shift_per_depth": -1, "kappa_per_depth": 1},
         "kappa",
-        f"{SOURCE}, CelebA: the log-odds of the minority (male) change by {male_slope():.3f} a stage "
-        "(least squares on its Table 2). arXiv 2506.09106 finds that small shifts can be the "
+        f"{SOURCE}, CelebA: the log-odds of the minority (male) change by {male_slope():.3f} a "
+        "stage (least squares on its Table 2). arXiv 2506.09106 finds that small shifts can be the "
         "classifier's.",
     ),
     "diversity": Claim(
@@ -85,16 +85,16 @@ CLAIMS = {
     ),
     "variance": Claim(
         "Variance",
-        "Depth acts as more neighbours do: the class that comes back from noise varies less, and is "
-        "more biased.",
+        "Depth acts as more neighbours do: the class that comes back from noise varies less, and "
+        "is more biased.",
         {"class_variance_sets_per_depth": -1, "class_bias_per_depth": 1},
         "bias-variance",
         f"{SOURCE} has a sketch (Fig. 1). {NONE_PUBLISHED}",
     ),
     "linearity": Claim(
         "Linearity",
-        "A model that generalises is nearer to the Gaussian denoiser of its training images than to "
-        "one that has memorised them (multi-delta).",
+        "A model that generalises is nearer to the Gaussian denoiser of its training images than "
+        "to one that has memorised them (multi-delta).",
         {},
         "score-errors",
         f"arXiv 2410.24060 shows it in figures (Fig. 2). {NONE_PUBLISHED}",

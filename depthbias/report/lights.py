@@ -119,8 +119,8 @@ def _quality(study: Study) -> Found | None:
     gaps = made["ratio"].map(expected) - made["value"]
     worst = made.loc[gaps.idxmax()]
     told = (
-        f"At {worst['ratio']}, {_percent(worst['value'])} of the images of {worst['architecture']} lie on "
-        f"the manifold; of held-out images {_percent(expected[worst['ratio']])} do."
+        f"At {worst['ratio']}, {_percent(worst['value'])} of the images of {worst['architecture']} "
+        f"lie on the manifold; of held-out images {_percent(expected[worst['ratio']])} do."
     )
     return Found(float(gaps.max()), told)
 
@@ -138,8 +138,8 @@ def _control(study: Study) -> Found | None:
     mixes = missed.groupby(["ratio", "seed"]).any()
     off = (found["value"] - true).abs().max()
     told = (
-        f"{int(mixes.sum())} of {len(mixes)} mixes of real images miss their own share; the largest "
-        f"difference is {100 * off:.1f} points."
+        f"{int(mixes.sum())} of {len(mixes)} mixes of real images miss their own share; the "
+        f"largest difference is {100 * off:.1f} points."
     )
     return Found(float(mixes.mean()), told)
 
@@ -183,8 +183,8 @@ def _power(study: Study) -> Found | None:
     depths = rows["architecture"].map(_stages).to_numpy(dtype=float)
     slope = detectable_slope(depths, float(spread))
     told = (
-        f"{len(rows)} models with a spread of {spread:.2g} find a slope of {slope:.2g} a stage in 4 "
-        f"of 5 such studies; {study.endpoint.smallest:g} is worth knowing."
+        f"{len(rows)} models with a spread of {spread:.2g} find a slope of {slope:.2g} a stage in "
+        f"4 of 5 such studies; {study.endpoint.smallest:g} is worth knowing."
     )
     return Found(slope / study.endpoint.smallest, told)
 
@@ -207,7 +207,8 @@ RULES = {
         _convergence,
         0.10,
         0.25,
-        "Holds while no architecture has over 10 % more held-out loss than the best; fails above 25 %.",
+        "Holds while no architecture has over 10 % more held-out loss than the best; fails above "
+        "25 %.",
         "convergence",
     ),
     "quality": Rule(

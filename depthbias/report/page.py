@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -19,6 +20,7 @@ from depthbias.report.lights import Light
 from depthbias.report.sample_browser import data_uri
 
 SYMBOLS = {"holds": "●", "doubtful": "▲", "fails": "■", "not measured": "○"}
+ENDS = ("value", "lower", "upper")
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -51,10 +53,10 @@ def arm_bars(slopes: pd.DataFrame, endpoint: Endpoint) -> Scale | None:
     """The endpoint's slope in every arm, to be drawn; None if the study has none."""
     rows = slopes[slopes["role"] == "primary"].set_index("metric")
     smallest = endpoint.smallest
-    limits = [*rows[["lower", "upper", "value"]].stack(), -1.2 * smallest, 1.2 * smallest]
     if rows.empty:
         return None
-    low, high = min(limits), max(limits)
+    limits = [*rows[list(ENDS)].to_numpy().ravel(), -1.2 * smallest, 1.2 * smallest]
+    low, high = np.nanmin(limits), np.nanmax(limits)
 
     def place(value: float) -> float:
         return round(100 * (value - low) / (high - low), 2)
@@ -67,9 +69,6 @@ def arm_bars(slopes: pd.DataFrame, endpoint: Endpoint) -> Scale | None:
             bars.append(Bar(ARMS[arm].title, cell(row, digits=3), row["decision"], *ends))
     rising = SIGNS[endpoint.metric] > 0
     return Scale(bars, place(0), place(-smallest), place(smallest), f"{smallest:g}", rising)
-
-
-ENDS = ("value", "lower", "upper")
 
 
 def pictures(paths: Iterable[Path]) -> dict[str, str]:
