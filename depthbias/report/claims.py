@@ -138,7 +138,7 @@ def _verdict(says: list[str]) -> str:
 
 def _slopes(slopes: pd.DataFrame, claim: Claim, endpoint: Endpoint) -> Iterator[Line]:
     """Slopes of the endpoint's series in all embeddings and ratios, of the nearest neighbour."""
-    names = slopes["metric"].str.partition(":")[0]
+    names = slopes["metric"].str.split(":").str[0]
     rows = slopes[names.isin(claim.slopes) & (slopes["architecture"] == endpoint.series)]
     rows = rows[rows["value"].notna() & (rows["k"].isna() | (rows["k"] == rows["k"].min()))]
     for _, row in rows.iterrows():

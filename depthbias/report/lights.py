@@ -126,16 +126,15 @@ def _quality(study: Study) -> Found | None:
 
 
 def _control(study: Study) -> Found | None:
-    rows = real(study.summary)
-    keys = ["ratio", "seed", "class"]
-    true = of(rows, "share_control").set_index(keys)["value"]
-    found = of(rows, "share_corrected").set_index(keys)
-    found = found[found["lower"].notna() & found.index.isin(true.index)]
+    rows, keys = real(study.summary), ["ratio", "seed", "class"]
+    own = of(rows, "share_control")[[*keys, "value"]]
+    found = of(rows, "share_corrected").merge(own, on=keys, suffixes=("", "_true"))
+    found = found[found["lower"].notna()]
     if found.empty:
         return None
-    true = true.loc[found.index]
+    true = found["value_true"]
     missed = (found["lower"] > true + 1e-9) | (true > found["upper"] + 1e-9)
-    mixes = missed.groupby(["ratio", "seed"]).any()
+    mixes = missed.groupby([found["ratio"], found["seed"]]).any()
     off = (found["value"] - true).abs().max()
     told = (
         f"{int(mixes.sum())} of {len(mixes)} mixes of real images miss their own share; the "

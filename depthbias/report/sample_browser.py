@@ -23,7 +23,7 @@ from depthbias.system.files import map_npz
 
 COLUMNS = 32
 NOISES = 100  # shown at most
-SPRITE_BYTES = 12 << 20  # of all sprites together: fewer noises are shown where they need more
+SPRITE_BYTES = 9 << 20  # of all sprites together, 12 MB in the page: fewer noises need less
 BLOCK_BYTES = 1 << 27  # of training images as float64
 
 

@@ -295,6 +295,15 @@ def study_figures(study):
     ]
 
 
+def page_figures(study):
+    """Both files of each figure that the page of a study may show; it takes the smaller one."""
+    wanted = ["kappa", "diversity", "neighbors", "membership", "bias-variance", "score-errors"]
+    wanted += ["depth-use", "convergence", "quality", "proportions", "thresholds"]
+    asked = expand(f"{FIGURES}/{{name}}.png", study=study, name=wanted)
+    made = [path for path in asked if path in study_figures(study)]
+    return made + [path.replace(".png", ".svg") for path in made]
+
+
 def sweep_figures(study):
     """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
     sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]

@@ -223,19 +223,6 @@ use rule script as write_usage with:
         **calls("write_usage", of_wildcards),
 
 
-# The page. Its figures, as far as a study has them: depthbias/report/claims.py, lights.py.
-PAGE_FIGURES = ["kappa", "diversity", "neighbors", "membership", "bias-variance"]
-PAGE_FIGURES += ["score-errors", "depth-use", "convergence", "quality"]
-PAGE_FIGURES += ["proportions", "thresholds"]
-
-
-def page_figures(w):
-    """Both files of each figure; the page takes the smaller one."""
-    both = expand(f"{FIGURES}/{{name}}.png", study=w.study, name=PAGE_FIGURES)
-    made = [name for name in both if name in study_figures(w.study)]
-    return made + [name.replace(".png", ".svg") for name in made]
-
-
 use rule script as write_page with:
     input:
         summary=SUMMARY,
@@ -246,7 +233,7 @@ use rule script as write_page with:
         samples=lambda w: of_study(SAMPLES, w, sampler=main_sampler(w)),
         classes=lambda w: of_study(CLASSES, w, sampler=main_sampler(w)),
         manifold=MANIFOLD,
-        figures=page_figures,
+        figures=lambda w: page_figures(w.study),
         meta=lambda w: of_study(MODEL_META, w),
         usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
     output:
