@@ -101,11 +101,13 @@ def is_target(path):
 class Toys:
     """The server, a finished study that histories begin with, and what fresh runs make."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, plant=None):
         self.folder, self.server, self.fresh_runs, self.count = folder, Server(folder), {}, 0
         self.began, self.calls = time.time(), 0
         self.template = folder / "template"
         make_code(self.template)
+        if plant:
+            plant(self.template)
         code, output = self.server(self.template, *OPTIONS, *TARGETS)
         assert code == 0, output
         commit(self.template, "A finished study")
@@ -292,12 +294,13 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def clone_and_pull(self):
         self.run_to_the_end(TARGETS)
+        self.toys.server.dvc(self.folder, "commit", "-f")
+        self.toys.server.dvc(self.folder, "push")
         commit(self.folder, "Before the clone")
         self.toys.count += 1
         clone = self.toys.folder / f"clone{self.toys.count}"
         git(self.folder.parent, "clone", "-q", str(self.folder), str(clone))
-        for part in ("data", "results", ".snakemake/metadata"):
-            shutil.copytree(self.folder / part, clone / part, copy_function=shutil.copyfile)
+        self.toys.server.dvc(clone, "pull")
         shutil.rmtree(self.folder)
         self.folder, self.branches = clone, []
 
