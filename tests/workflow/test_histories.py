@@ -70,6 +70,10 @@ KEPT = {
         ("edit_a_value", {"change": ("overrides", {"depth3": {"learning_rate": 0.003}})}),
         ("kill", {"job": 1, "moment": "before", "who": "job"}),
     ],
+    "a label table of an older date was not seen": [
+        ("edit_the_labels", {"row": "2.png,9"}),
+        ("touch", {"name": "raw/labels.csv", "old": True}),
+    ],
     "the same, of a damaged input that was deleted": [
         ("damage", {"name": "data/tiny/images.npz", "how": "emptied"}),
         ("change_a_constant", {"module": "scripts/split.py", "place": "value + "}),
@@ -146,6 +150,6 @@ def test_planted_faults_are_found(fault):
 def test_a_history_that_once_failed_fails_without_the_repair():
     change = ("workflow/rules/common.smk", "remember_failures()\n", "\n")
     with toys_with(lambda folder: plant_in(folder, *change)) as toys:
-        for fault in list(KEPT)[1:]:
+        for fault in [name for name in KEPT if "job that failed" in name]:
             with pytest.raises(AssertionError, match=STALE):
                 replay(toys, KEPT[fault])

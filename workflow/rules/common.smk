@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +147,11 @@ def flags(block=(), **more):
             items = value
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
     return shlex.join(words)
+
+
+def fingerprint_of(path):
+    """The contents of a file from outside as a parameter: it may be exchanged for one of an older date."""
+    return sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
 
 def of_wildcards(w):
