@@ -101,9 +101,11 @@ MANIFOLD = "results/{study}/manifold.npz"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
 DENOISING_RUN = f"{RUN}/denoising-errors.npz"
+FLIPS_RUN = f"{RUN}/flips.npz"
 STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
+FLIPS = "results/{study}/flips.csv"
 SUMMARY = "results/{study}/summary.csv"
 SLOPES = "results/{study}/slopes.csv"
 VERDICT = "results/{study}/verdict.json"
@@ -283,7 +285,7 @@ def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "thresholds", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
-    names += ["linearity", "structure", "score-errors", "linear-maps"]
+    names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     tables = [
