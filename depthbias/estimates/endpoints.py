@@ -52,7 +52,7 @@ def p_value(value: float, lower: float, upper: float, runs: float) -> float:
     The limit on the side of 0 is taken for that of Student's t with runs - 2 degrees of freedom, so
     p < .05 where the interval leaves out 0.
     """
-    width = value - lower if value > 0 else upper - value
+    width = np.float64(value - lower if value > 0 else upper - value)  # may be 0
     freedom = max(runs - 2, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(2 * stdtr(freedom, -abs(value) / width * stdtrit(freedom, QUANTILES[1])))

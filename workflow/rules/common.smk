@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,9 +101,11 @@ MANIFOLD = "results/{study}/manifold.npz"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
 DENOISING_RUN = f"{RUN}/denoising-errors.npz"
+FLIPS_RUN = f"{RUN}/flips.npz"
 STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
+FLIPS = "results/{study}/flips.csv"
 SUMMARY = "results/{study}/summary.csv"
 SLOPES = "results/{study}/slopes.csv"
 VERDICT = "results/{study}/verdict.json"
@@ -146,6 +149,11 @@ def flags(block=(), **more):
             items = value
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
     return shlex.join(words)
+
+
+def fingerprint_of(path):
+    """The contents of a file from outside as a parameter: it may be exchanged for one of an older date."""
+    return sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
 
 def of_wildcards(w):
@@ -277,7 +285,7 @@ def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "thresholds", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
-    names += ["linearity", "structure", "score-errors", "linear-maps"]
+    names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
     tables = [
