@@ -6,7 +6,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proofs lint slurm sweeps bench format pull push clean
+.PHONY: help demo test proofs mutants lint slurm sweeps bench format pull push clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -27,6 +27,11 @@ test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
 
 proofs: $(READY)  ## the slower tests: versioning, scheduler, faults
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
+
+mutants: $(READY)  ## change one thing in measures/ and estimates/ at a time: do the fast tests see it? Hours
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,mutants]'
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/python tests/mutants.py
 
 lint: $(READY)  ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .

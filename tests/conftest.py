@@ -67,6 +67,7 @@ TINY = {
                 "samples": 80,
                 "trajectories": 2,
             },
+            "flips": {"levels": [1, 20], "images": 12, "sampler": "ddim-3"},
         }
     },
 }

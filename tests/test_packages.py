@@ -10,7 +10,17 @@ from conftest import ROOT
 
 LIBRARY = ROOT / "depthbias"
 # A package imports from itself and from those before it.
-ORDER = ["system", "data", "diffusion", "vision", "estimates", "measures", "report", "config"]
+ORDER = [
+    "system",
+    "data",
+    "diffusion",
+    "vision",
+    "estimates",
+    "measures",
+    "theory",
+    "report",
+    "config",
+]
 MODULES = sorted(path.relative_to(ROOT) for path in LIBRARY.rglob("*.py"))
 
 

@@ -3,15 +3,20 @@
 Without that record a change of parameters or code would pass the file by.
 """
 
+import json
 import os
 import re
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from snakemake.jobs import Job
+
 LARGEST = 10**14  # bytes: the contents of every file are compared
+FAILED = "failed"  # recorded as the code of a job's rule: of no rule, so that the job runs again
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
 
 
@@ -51,6 +56,27 @@ def _refuse_blind_triggers(settings: Any) -> None:
             f"error: --rerun-triggers: without {', '.join(missing)} a changed parameter or program "
             "would rerun nothing: remove the option, or add them"
         )
+
+
+def remember_failures() -> None:
+    """Let a job that failed run again, whatever is there of what was made from its files.
+
+    Snakemake (9.27) records a failed job as it does a finished one, and removes its files. Where a
+    changed job failed whose files an earlier run had used, the next run would find nothing to do,
+    and keep what was made from the old files.
+    """
+    whole: Any = Job.postprocess
+    if hasattr(whole, "__wrapped__"):
+        return
+
+    @wraps(whole)
+    async def postprocess(self: Any, *given: Any, error: bool = False, **more: Any) -> None:
+        await whole(self, *given, error=error, **more)
+        for path in [_record("metadata", str(file)) for file in self.output if error]:
+            if path.exists():
+                path.write_text(json.dumps(json.loads(path.read_text()) | {"code": FAILED}))
+
+    Job.postprocess = postprocess
 
 
 def name_logs(workflow: Any) -> None:

@@ -61,11 +61,10 @@ def p_value(value: float, lower: float, upper: float, runs: float) -> float:
     The limit on the side of 0 is taken for that of Student's t with runs - 2 degrees of freedom, so
     p < .05 where the interval leaves out 0.
     """
-    width = value - lower if value > 0 else upper - value
+    width = np.float64(value - lower if value > 0 else upper - value)  # may be 0
     freedom = max(runs - 2, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.divide(-abs(value), width)  # 0 / 0 is NaN: no p where nothing varies
-        return float(2 * stdtr(freedom, ratio * stdtrit(freedom, QUANTILES[1])))
+        return float(2 * stdtr(freedom, -abs(value) / width * stdtrit(freedom, QUANTILES[1])))
 
 
 def verdict_rows(summary: pd.DataFrame, endpoint: Endpoint) -> pd.DataFrame:

@@ -203,3 +203,7 @@ def test_power_is_printed_in_one_line_and_impossible_designs_refused(monkeypatch
         monkeypatch.setattr("sys.argv", ["power", *words.split()])
         with pytest.raises(UserError, match="give two depths, three models, a spread above 0"):
             power.main()
+
+
+def test_a_slope_without_an_error_has_a_p_of_0_or_none():
+    assert p_value(1.0, 1.0, 1.0, 4.0) == 0 and np.isnan(p_value(0.0, 0.0, 0.0, 4.0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from depthbias.estimates.runs import Run, as_json, keys_of, read_run
+from depthbias.estimates.runs import Run, as_json, keys_of, ordered_architectures, read_run
 from depthbias.system.errors import UserError
 
 TOLD = {"study": "s", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
@@ -48,3 +48,10 @@ def test_other_studies_and_unknown_architectures_are_named():
 @example(json.dumps(TOLD | {"study": "a\nb", "architecture": "x\ny"}))
 def test_text_that_is_damaged_is_refused_in_one_line(told):
     refusal(told, "s")
+
+
+def test_architectures_stand_in_reading_order_and_what_is_none_is_left_out():
+    names = ["dit-small", "depth4", "train", "", "depth2", "real", "depth4", "depth2-large"]
+    found = ordered_architectures(names)
+    assert sorted(found) == ["depth2", "depth2-large", "depth4", "dit-small"]
+    assert found.index("depth2") < found.index("depth4") and len(found) == 4

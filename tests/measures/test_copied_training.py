@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from depthbias.estimates.runs import Run
 from depthbias.measures.copied_training import (
@@ -120,7 +120,33 @@ def test_thresholds_are_told_and_read(tmp_path):
     assert in_words(about["b"]) == "0.6, given" and in_words(about["pixels"]) == "-"
     assert in_words(about["a"]).startswith("0.9900 [")
     write_json(tmp_path / "about.json", {"a": {"copies": {}}})
-    with pytest.raises(UserError, match=r"about\.json: a threshold is not described"):
+    with pytest.raises(
+        UserError, match=r"about\.json: a threshold is not described .*: measure ag"
+    ):
         read_thresholds(tmp_path / "about.json")
     with pytest.raises(UserError, match="1 held-out images cannot calibrate"):
         calibrate([np.ones(1)])
+
+
+def test_a_cosine_at_the_threshold_is_no_copy():
+    assert copies_of_each(np.eye(3), np.eye(3)[:2], 1.0).tolist() == [0, 0]
+    assert copies_of_each(np.eye(3), np.eye(3)[:2], 0.999).tolist() == [1, 1]
+
+
+def test_shares_say_what_they_are_of():
+    found = list(copied_shares(RUN, "sscd", np.array([1, 0]), 3, np.array([0, 1]), ["a", "b"]))
+    assert {(m.run, m.metric, m.share) for m in found} == {
+        (RUN, "training_copied_share:sscd", True)
+    }
+    assert [(m.class_name, m.k) for m in found] == [("", 1), ("", 2), ("", 3), ("a", 3), ("b", 3)]
+
+
+@pytest.mark.parametrize("n", [2, 50, 1000])
+def test_the_limits_of_a_threshold_are_order_statistics(n):
+    """Ranks: the 2.5th and 97.5th percentile of the number of cosines below the true one."""
+    cosines = np.sort(np.random.default_rng(n).uniform(size=n))
+    first, last = (int(binom.ppf(q, n, 0.99)) for q in (0.025, 0.975))
+    found = calibrate([cosines])
+    assert found.lower == pytest.approx(cosines[first - 1], abs=1e-12)
+    assert found.upper == (1 if last == n else pytest.approx(cosines[last], abs=1e-12))
+    assert (last < n) == (n == 1000)

@@ -49,6 +49,8 @@ def test_an_image_is_authentic_unless_nearer_than_the_neighbour_is_to_its_own():
     assert found.gap.tolist() == [1, 1, 4, 4, 1]
     own = authentic(found.distances[:, 0], found.gap)
     assert own.tolist() == [False, True, False, True, False]
+    assert authentic(np.array([2.0]), np.array([2.0])).all()  # as near is not nearer
+    assert found.copied is None
 
 
 def test_the_relative_distance_takes_pixels_of_minus_one_to_one():
@@ -136,6 +138,10 @@ def test_closeness_overall_and_by_class():
     own = near[:, 0] >= between.min(axis=1)[distances.argmin(axis=1)]
     assert got["authentic_share:pixels", "", 0].value == own[overall].mean()
     assert not any(metric.startswith("gl_score") for metric, _, _ in got)
+    measured = list(closeness(queries, found, ["six", "nine"], options))
+    assert {m.run for m in measured} == {RUN}
+    shares = {m.metric for m in measured if m.share}
+    assert shares == {"authentic_share:pixels", "memorised_share:pixels"}
 
 
 def test_cosines_are_reported_as_similarities_and_copies_by_their_threshold():
@@ -152,6 +158,13 @@ def test_cosines_are_reported_as_similarities_and_copies_by_their_threshold():
     assert got["gl_score:sscd", "", 0].value == pytest.approx(1 / 3)  # only that at 40 degrees
     assert got["copied_share:sscd", "", 0].value == pytest.approx(2 / 3)
     assert found.copied.tolist() == [1, 1, 0]
+    assert got["gl_score:sscd", "six", 0] == got["gl_score:sscd", "", 0]
+    assert got["copied_share:sscd", "six", 0] == got["copied_share:sscd", "", 0]
+    assert {m.run for m in closeness(queries, found, ["six"], options)} == {RUN}
+    pairs = closest(queries, found, np.array([7, 8, 9]), 3)
+    assert [(p["index"], p["row"]) for p in pairs] == [(0, 7), (2, 8), (1, 7)]
+    assert {p["embedding"] for p in pairs} == {"sscd"}
+    assert [p["value"] for p in pairs] == pytest.approx(np.cos(np.deg2rad([10, 10, 40])))
     assert not any("pixels" in metric for metric, _, _ in got)
 
 

@@ -27,7 +27,12 @@ from depthbias.estimates.tidy import read_rows, tidy
 from depthbias.measures.chosen_images import Chosen, choose, choose_both
 from depthbias.measures.denoising import check_trained, constant_errors, measure
 from depthbias.measures.denoising_errors import read_denoising_errors, write_denoising_errors
-from depthbias.measures.denoising_rows import denoising_rows, effective_depth, read_all
+from depthbias.measures.denoising_rows import (
+    denoising_rows,
+    effective_depth,
+    quantities_of,
+    read_all,
+)
 from depthbias.measures.effective_depths import effective_depths
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_json, write_npz
@@ -115,6 +120,28 @@ def test_images_are_of_all_classes_alike_as_far_as_they_go(tmp_path):
         choose(tmp_path / "images.npz", rows + 10, labels, 8, CPU, "x")
 
 
+def test_images_of_three_classes_and_of_other_subsets(tmp_path):
+    write_npz(
+        tmp_path / "images.npz", {"images": np.zeros((30, 1, 1, 1), np.uint8)}, compress=False
+    )
+    labels = np.arange(30) % 3
+    few = choose(tmp_path / "images.npz", np.arange(30), labels, 9, CPU, "x")
+    assert np.bincount(few.labels).tolist() == [3, 3, 3] and (np.diff(few.rows) > 0).all()
+    with pytest.raises(UserError, match="has 30 images, fewer than its split says: prepare it"):
+        choose(tmp_path / "images.npz", np.array([30]), labels[:1], 9, CPU, "x")
+    held = [np.arange(0, 5), np.arange(5, 10)]
+    split = Split(("six", "nine"), held, held, held)
+    rows, chosen = np.arange(10, 30), {}
+    for ratio, seed in (("90-10", "0"), ("90-10", "1"), ("60-40", "0")):
+        subset = Subset(Path("s.json"), ratio, seed, ("six", "nine"), rows, rows % 2)
+        one, other = choose_both(tmp_path / "images.npz", split, subset, (4, 6), CPU)
+        assert len(other.rows) == 6 and np.isin(other.rows, rows).all()
+        chosen.setdefault("heldout", []).append(one.rows.tolist())
+        chosen.setdefault("training", []).append(other.rows.tolist())
+    assert len(set(map(str, chosen["heldout"]))) == 1  # the same images for every model
+    assert len(set(map(str, chosen["training"]))) == 3
+
+
 def test_weights_give_every_class_its_proportion():
     labels = np.array([0, 0, 0, 1, 1])
     assert stratified(labels, np.array([0.9, 0.1])) == pytest.approx([0.3, 0.3, 0.3, 0.05, 0.05])
@@ -123,6 +150,12 @@ def test_weights_give_every_class_its_proportion():
 
 
 # Divergence
+
+
+def test_errors_of_the_constant():
+    heldout, mean = chosen(5), torch.full((1, 4, 4), 0.5)
+    expected = (heldout.images - 0.5).square().mean((1, 2, 3)).numpy()
+    assert constant_errors(heldout, mean) == pytest.approx(expected, rel=1e-6)
 
 
 def check(denoiser, heldout, untaught=lambda x, sigma: x):
@@ -161,11 +194,12 @@ def test_finite_nonsense_stops_with_one_line_that_names_the_model(nonsense):
 @pytest.mark.parametrize(("share", "level"), [(1.0, 2.0), (0.6, 2 / 0.6), (0.1, 4.0)])
 def test_the_level_is_where_what_learned_nothing_is_twice_as_wrong_as_the_constant(share, level):
     """Untaught: error share s^2. The level s^2 over the constant's loss is 2 / share, at most 4."""
-    heldout, asked = chosen(200), []
+    whole, asked = chosen(200), []
+    heldout = whole._replace(images=3 * whole.images)
     check(lambda x, sigma: asked.append(sigma) or 0 * x, heldout, _of_error(heldout, share))
     loss = float(heldout.images.square().mean())
     [sigma] = asked
-    assert level <= sigma**2 / loss * (1 + 1e-6) and sigma**2 / loss < 1.04 * level
+    assert level <= sigma**2 / loss * (1 + 1e-6) and sigma**2 / loss < 1.03 * level
 
 
 def _of_error(heldout, share):
@@ -297,6 +331,117 @@ def test_effective_depths_are_means_over_ratios_and_seeds():
     assert effective_depths(rows[rows["metric"] == "stage_cost"]) == {}
 
 
+def rows_by(runs, metric):
+    """{(ratio, architecture, seed, sigma, k): row} of a metric, None where there is none."""
+    table = tidy(denoising_rows(runs))
+    table = table[table["metric"] == metric].replace({np.nan: None})
+    keys = ["ratio", "architecture", "seed", "sigma", "k"]
+    return {tuple(row[key] for key in keys): row for row in table.to_dict("records")}
+
+
+def two_ratios(**changes):
+    """Two depths of two ratios and two seeds; losses of the second ratio are three times larger."""
+    return [
+        made_up(name, costs, seed, ratio, level=level, **changes)
+        for ratio, level in (("90-10", 1.0), ("60-40", 3.0))
+        for name, costs in (("depth2", [[2, 2, 2]]), ("depth3", [[3, 3, 3], [2, 2, 2]]))
+        for seed in (0, 1)
+    ]
+
+
+def test_rows_say_on_how_many_runs_and_images_they_rest():
+    for metric, n in (("heldout_loss", 30), ("training_loss", 15), ("loss_gap", 45)):
+        rows = rows_by(two_ratios(), metric)
+        assert len(rows) == 4 * 4 * 3  # levels and all of them; two seeds and both
+        for (_, _, seed, _, _), row in rows.items():
+            assert (row["runs"], row["n"]) == ((2, 2 * n) if seed == "all" else (1, n))
+    rows = rows_by(two_ratios(), "stage_cost")
+    assert {row["runs"] for row in rows.values()} == {1, 2}
+    assert {row["n"] for row in rows.values()} == {30, 60}
+
+
+def test_ratios_are_never_mixed():
+    rows = rows_by(two_ratios(), "heldout_loss")
+    for name in ("depth2", "depth3"):
+        small = rows["90-10", name, "all", 1.0, None]["value"]
+        assert rows["60-40", name, "all", 1.0, None]["value"] == pytest.approx(3 * small)
+    runs = two_ratios()
+    runs[2:4] = [replace(run, heldout_errors=2 * run.heldout_errors) for run in runs[2:4]]
+    slopes = rows_by(runs, "heldout_loss_per_depth")
+    loss = rows["90-10", "depth2", "all", None, None]["value"]
+    assert slopes["90-10", "published", "all", None, None]["value"] == pytest.approx(loss)
+    assert slopes["60-40", "published", "all", None, None]["value"] == pytest.approx(0, abs=1e-12)
+    assert {row["runs"] for row in slopes.values()} == {4}
+
+
+def test_the_constant_has_a_row_a_training_subset_and_one_over_seeds():
+    runs = [
+        replace(run, constant_errors=np.full(30, value))
+        for run, value in zip(two_ratios(), [1, 2, 1, 2, 5, 7, 5, 7], strict=True)
+    ]
+    rows = rows_by(runs, "constant_loss")
+    found = {key[:3]: (row["value"], row["n"], row["runs"]) for key, row in rows.items()}
+    assert found == {
+        ("90-10", "real", "0"): (pytest.approx(1), 30, 1),
+        ("90-10", "real", "1"): (pytest.approx(2), 30, 1),
+        ("90-10", "real", "all"): (pytest.approx(1.5), 60, 2),
+        ("60-40", "real", "0"): (pytest.approx(5), 30, 1),
+        ("60-40", "real", "1"): (pytest.approx(7), 30, 1),
+        ("60-40", "real", "all"): (pytest.approx(6), 60, 2),
+    }
+
+
+def test_intervals_end_where_the_quantity_does():
+    """A loss and a cost at 0, an effective depth at 1 and all stages, a gap nowhere."""
+    levels = [0.1, 1.9]  # over two seeds Student's interval goes far beyond 0
+    runs = [
+        made_up("depth4", np.array(DEAD) * 0.5, seed, level=level, gap=-0.5)
+        for seed, level in enumerate(levels)
+    ]
+    for metric in ("heldout_loss", "training_loss"):
+        row = rows_by(runs, metric)["90-10", "depth4", "all", 1.0, None]
+        assert row["lower"] == 0 < row["value"] < row["upper"]
+    row = rows_by(runs, "loss_gap")["90-10", "depth4", "all", 1.0, None]
+    assert row["lower"] < 2 * row["value"] < row["value"] < 0 < row["upper"]
+    deep = [[2, 2, 2], [2, 2, 2], [2, 2, 2]], [[1, 1, 1], [1, 1, 1], [1, 1, 1]]
+    runs = [made_up("depth4", costs, seed) for seed, costs in enumerate(deep)]
+    row = rows_by(runs, "effective_depth")["90-10", "depth4", "all", None, None]
+    assert (row["lower"], row["value"], row["upper"]) == (1, 2.5, 4)
+
+
+def test_the_interval_of_a_gap_has_the_errors_of_both_sides():
+    """Bayesian bootstrap of one class: the deviation of a mean is std / sqrt(n + 1)."""
+    run = made_up("depth2", [[2, 2, 2]], gap=1.0)
+    run = replace(run, proportions=np.array([1.0, 0.0]))
+    row = rows_by([run], "loss_gap")["90-10", "depth2", "0", 1.0, None]
+    own, trained = run.heldout_errors[1, :15], run.training_errors[1, :8]
+    assert row["value"] == pytest.approx(trained.mean() - own.mean())
+    half = 1.96 * np.hypot(own.std() / 4, trained.std() / 3)
+    assert row["upper"] - row["value"] == pytest.approx(half, rel=0.15)
+    assert row["value"] - row["lower"] == pytest.approx(half, rel=0.15)
+
+
+def test_weights_of_images_are_shared_by_the_models_that_share_the_images():
+    """Held-out ones by all; training ones by those of a ratio and seed, and not by both sides."""
+    run = made_up("depth2", [[2, 2, 2]])
+    other = replace(run, run=run.run._replace(architecture="depth3"))
+    runs = {
+        "model": replace(other, cut_errors=np.ones((2, 3, 30))),
+        "seed": replace(run, run=run.run._replace(seed="1")),
+        "ratio": replace(run, run=run.run._replace(ratio="60-40")),
+    }
+
+    def draws(one, metric):
+        return next(q.draws for q in quantities_of(one) if q.metric == metric)
+
+    for name, one in runs.items():
+        np.testing.assert_array_equal(draws(one, "heldout_loss"), draws(run, "heldout_loss"))
+        same = np.array_equal(draws(one, "training_loss"), draws(run, "training_loss"))
+        assert same == (name == "model")
+    twice = {"training_errors": run.heldout_errors, "training_labels": run.heldout_labels}
+    assert draws(replace(run, **twice), "loss_gap").std() > 0
+
+
 # Archives
 
 
@@ -311,6 +456,57 @@ def test_an_archive_is_read_as_it_was_written(tmp_path):
         read_denoising_errors(tmp_path / "a.npz", "t")
 
 
+def small(heldout=(0, 1), training=(0, 1), sigmas=(0.1, 1.0), **changes):
+    """Errors of images with these labels at these levels."""
+    m, n, levels = len(heldout), len(training), len(sigmas)
+    return replace(
+        made_up("dit-small", []),
+        sigmas=np.array(sigmas, dtype=float),
+        heldout_errors=np.ones((levels, m)),
+        training_errors=np.ones((levels, n)),
+        heldout_residuals=np.ones((levels, m)),
+        training_residuals=np.ones((levels, n)),
+        heldout_labels=np.array(heldout, dtype=int),
+        training_labels=np.array(training, dtype=int),
+        heldout_rows=np.arange(m),
+        training_rows=np.arange(n),
+        cut_errors=np.ones((0, levels, m)),
+        constant_errors=np.ones(m),
+        level_weights=np.ones(levels),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"heldout": [1]}, {"training": [0]}, {"heldout": [1], "training": [1]}, {"sigmas": [2]}],
+)
+def test_one_image_level_or_class_is_enough(tmp_path, changes):
+    write_denoising_errors(tmp_path / "a.npz", small(**changes))
+    assert read_denoising_errors(tmp_path / "a.npz").run.architecture == "dit-small"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"heldout": []},
+        {"training": []},
+        {"sigmas": []},
+        {"sigmas": [0, 1]},
+        {"sigmas": [-1, 1]},
+        {"sigmas": [1, 1]},
+        {"sigmas": [2, 1]},
+        {"heldout": [0, 2]},
+        {"training": [0, 2]},
+        {"training": [-1, 0]},
+    ],
+)
+def test_errors_of_nothing_at_no_level_or_of_no_class_are_refused(tmp_path, changes):
+    write_denoising_errors(tmp_path / "a.npz", small(**changes))
+    with pytest.raises(UserError, match=r"a\.npz: is damaged: measure the denoising errors again"):
+        read_denoising_errors(tmp_path / "a.npz")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -323,6 +519,9 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changes, words):
     run = made_up("depth2", [[2, 2, 2]])
     write_denoising_errors(tmp_path / "a.npz", run)
     write_denoising_errors(tmp_path / "b.npz", replace(run, **changes))
+    assert len(read_all([tmp_path / "a.npz"], "s")) == 1
+    with pytest.raises(UserError, match=r"a\.npz: a run of study 's', not of 't'"):
+        read_all([tmp_path / "a.npz"], "t")
     with pytest.raises(UserError, match=rf"b\.npz: measured {words} than the rest"):
         read_all([tmp_path / "a.npz", tmp_path / "b.npz"], "s")
 

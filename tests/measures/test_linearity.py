@@ -13,6 +13,7 @@ import torch
 
 import depthbias.measures.structure
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
+from depthbias.diffusion.linear_denoiser import LinearDenoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
 from depthbias.diffusion.schedules import edm_sigmas
 from depthbias.diffusion.trajectories import follow
@@ -248,6 +249,26 @@ def test_pairs_are_of_different_images(monkeypatch):
     assert sorted(nearest.tolist()) == list(range(40))
 
 
+def test_no_two_measures_or_seeds_share_their_noise(monkeypatch):
+    """Maps are fitted with noise of their own as well: with other seeds than both."""
+    seeds, noisy = [], depthbias.measures.structure.noisy_batches
+    distill = LinearDenoiser.distill
+
+    def heard(images, count, sigma, seed, *others):
+        seeds.append(seed)
+        return noisy(images, count, sigma, seed, *others)
+
+    def fitted(*arguments, seed, **options):
+        seeds.append(seed)
+        return distill(*arguments, seed=seed, **options)
+
+    monkeypatch.setattr(depthbias.measures.structure, "noisy_batches", heard)
+    monkeypatch.setattr(depthbias.measures.structure.LinearDenoiser, "distill", fitted)
+    for seed in range(4):
+        measure(bent, draw_images(40), [1.0], Effort(5, 5, 40, seed, 64))
+    assert len(seeds) == len(set(seeds)) == 3 * 4
+
+
 def test_little_data_gives_fewer_pairs_and_none_is_an_error():
     found = measure(bent, draw_images(7), [1.0], EFFORT).by_name
     assert found["linearity@45"].shape == (1, 3) and found["score_error:delta"].shape == (1, 7)
@@ -340,6 +361,8 @@ def test_intervals_end_where_the_measure_ends():
     over = rows[(rows.seed == "all") & (rows.metric == "linearity_centred")]
     assert (over.upper == 1).all() and (over.lower < 0.5).all()
     assert (rows[rows.metric == "score_error:gaussian"].lower.dropna() >= 0).all()
+    assert rows[rows.metric == "score_error:linear"].upper.max() > 10  # these have no end
+    assert rows[rows.metric == "weight_nmse"].k.isna().all()  # and maps no angle
 
 
 def written(folder, name, study="made-up", levels=4):

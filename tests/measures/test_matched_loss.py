@@ -100,6 +100,19 @@ def test_rows_are_those_of_the_snapshots_taken():
     assert len(table.loc["time-equal-loss", "depth2", "0", "images_seen"]) == 1
 
 
+def test_what_was_trained_is_told_of_every_run_and_over_the_seeds_of_a_ratio():
+    found = snapshots(ratios=("90-10", "60-40"))
+    assert {run[0] for run in taken(choices(found)[0])} == {"90-10", "60-40"}
+    rows = tidy(matched_rows("time", found, classified(found), INSTRUMENT, ACCEPTANCE))
+    rows = rows[rows["metric"].isin(["images_seen", "heldout_loss"])]
+    assert len(rows) == 2 * 2 * 2 * 2 * 3  # arms, metrics, ratios, depths; two seeds and both
+    apart = rows["seed"] != "all"
+    assert (rows["n"] == np.where(apart, 1, 2)).all() and (rows["runs"] == rows["n"]).all()
+    assert rows.loc[apart, ["lower", "upper"]].isna().all(axis=None)
+    assert rows.loc[apart, "lower"].dtype == float
+    assert (rows.loc[rows["metric"] == "heldout_loss", "value"] < 1).all()
+
+
 def test_the_page_has_a_table_for_each_way_of_matching():
     found = snapshots()
     rows = tidy(matched_rows("time", found, classified(found), INSTRUMENT, ACCEPTANCE))

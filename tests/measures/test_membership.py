@@ -1,5 +1,7 @@
 """Attacks on membership: closed forms, second implementations, coverage of the intervals."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -141,6 +143,70 @@ def test_full_separation_has_wilsons_interval_of_disjoint_pairs():
     assert found == pytest.approx((1, lower, 1, 40))
     found = auc(np.arange(30.0), np.arange(10.0) + 100, plain(30, 10))
     assert found == pytest.approx((0, 0, 1 - lower, 40))
+
+
+def test_a_class_of_one_leaves_no_interval_and_warns_of_nothing():
+    labels = np.array([0, 0, 0, 1])
+    sides = side(labels, np.array([0.9, 0.1])), side(labels, np.array([0.9, 0.1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = auc(np.array([1.0, 3, 5, 7]), np.array([0.0, 2, 4, 6]), sides)
+    assert 0.5 < found.value < 1 and np.isnan([found.lower, found.upper]).all()
+    two = Side(np.array([0, 0]), np.array([0.5, 0.5]))
+    assert two.variance(np.array([1.0, 3.0])) == pytest.approx(1)  # of a mean: 2 over 2
+
+
+@pytest.mark.parametrize("shift", [0.5, 3.0])
+@pytest.mark.parametrize(("m", "n"), [(300, 2000), (80, 100)])
+def test_the_interval_of_true_positives_is_made_of_order_statistics(shift, m, n):
+    """Thresholds: the score that 1 %, and the ranks of its limits, exceed; Wilson's beside them."""
+    members, others = scores(m, n, shift)
+    descending = np.append(np.sort(others)[::-1], -np.inf)
+
+    def above(rank):
+        return 0.0 if rank < 0 else (members > descending[int(rank)]).mean()
+
+    first, last = stats.binom.ppf([0.025, 0.975], n, 0.01)
+    value, least, most = above(0.01 * n), above(first - 1), above(last)
+    wilson = stats.binomtest(round(value * m), m).proportion_ci(method="wilson")
+    found = true_positives(members, others, plain(m, n))
+    assert found.value == pytest.approx(value) and found.n == m + n
+    lower = value - np.hypot(value - wilson.low, value - least)
+    upper = value + np.hypot(wilson.high - value, most - value)
+    assert found.lower == pytest.approx(max(lower, 0), abs=1e-9)
+    assert found.upper == pytest.approx(min(upper, 1), abs=1e-9)
+
+
+def test_the_upper_limit_of_a_share_is_at_most_1():
+    """18 of 20 members are above all; the other two as soon as the threshold may be lower."""
+    members = np.repeat([200.0, 96.5], [18, 2])
+    found = true_positives(members, np.arange(100.0), plain(20, 100))
+    assert found[:1] + found[2:] == (pytest.approx(0.9), 1, 120)
+
+
+def test_where_every_non_member_may_be_taken_every_member_is():
+    members, others = scores(30, 40, -9)
+    assert true_positives(members, others, plain(30, 40), 1.0).value == pytest.approx(1)
+
+
+def test_curves_have_every_threshold():
+    """Also those in the middle of a straight piece."""
+    members, others = np.array([9.0, 8, 7]), np.array([3.0, 2, 1])
+    false, true = roc(members, others, plain(3, 3))
+    assert false.tolist() == pytest.approx([0, 0, 0, 0, 1 / 3, 2 / 3, 1])
+    assert true.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1, 1, 1, 1])
+
+
+def test_the_key_names_the_draws_of_the_chance_band(monkeypatch):
+    monkeypatch.setattr("depthbias.measures.membership.BAND_DRAWS", 20)
+    members, others = scores(12, 15)
+    sides, shares = mixed(12, 15), np.array([0.1, 0.3])
+
+    def band(*key):
+        return np.array(chance_band(members, others, sides, shares, *key))
+
+    np.testing.assert_array_equal(band("a"), band("a"))
+    assert not np.array_equal(band("a"), band("b"))
 
 
 def test_equal_scores_know_nothing():

@@ -7,12 +7,19 @@ import torch
 
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
+from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.runs import Run
 from depthbias.measures.chosen_images import Chosen
 from depthbias.measures.denoising import measure
 from depthbias.measures.denoising_errors import DenoisingErrors
 from depthbias.measures.membership import auc, placements
-from depthbias.measures.membership_rows import attacks_of, compared, found_of, membership_rows
+from depthbias.measures.membership_rows import (
+    _draws_within,
+    attacks_of,
+    compared,
+    found_of,
+    membership_rows,
+)
 
 LEVELS = (0.05, 0.5, 5.0)
 CLASSES = ("six", "nine")
@@ -218,3 +225,81 @@ def test_the_order_of_runs_and_images_changes_no_row():
     assert found.keys() == first.keys()
     for key, estimate in found.items():
         assert estimate == pytest.approx(first[key], abs=1e-12)
+
+
+def test_rows_of_runs_and_of_the_seeds_of_a_ratio():
+    """Members of the second ratio are given away more."""
+    ratios = {"90-10": 0.1, "60-40": 0.6}
+    runs = [
+        made_up(name, seed, ratio, shift + 0.1 * (name == "depth3"))
+        for ratio, shift in ratios.items()
+        for name in ("depth2", "depth3")
+        for seed in (0, 1)
+    ]
+    rows = frame(runs)
+    single, both = rows["seed"].isin(["0", "1"]), rows["seed"] == "all"
+    slopes = rows["metric"].str.contains("per_depth")
+    assert (rows.loc[single, "runs"] == 1).all()
+    assert (rows.loc[both & ~slopes, "runs"] == 2).all()
+    assert (single | both).all()
+    own = rows[(rows["metric"] == "attack_auc:loss") & (rows["class"] == "") & rows["sigma"].isna()]
+    keys = ["ratio", "architecture"]
+    means = own[own["seed"] != "all"].groupby(keys)["value"].mean()
+    together = own[own["seed"] == "all"].set_index(keys)["value"]
+    pd.testing.assert_series_equal(together.sort_index(), means.sort_index())
+    assert (rows.loc[slopes, "architecture"] == "published").all() and slopes.sum() == 2 * 2
+    slope = rows[rows["metric"] == "attack_auc_per_depth:loss"].set_index("ratio")["value"]
+    for ratio in ratios:
+        assert slope[ratio] == pytest.approx(means[ratio, "depth3"] - means[ratio, "depth2"])
+
+
+def test_draws_are_the_auc_of_resampled_images():
+    """Against the AUC with the drawn weights themselves, of which they are the linear part."""
+    run = made_up("depth2", 0)
+    everything = next(compared(run))
+    members, others = (-errors[0] for errors in (run.training_errors, run.heldout_errors))
+    wins = (members[:, None] > others).astype(float)
+    exact = np.einsum("bm,mn,bn->b", everything.draws[0], wins, everything.draws[1])
+    found = next(one for one in found_of(run) if one.metric == "attack_auc:loss")
+    assert np.corrcoef(exact, found.draws)[0, 1] > 0.98
+    assert np.abs(exact - found.draws).mean() < 0.2 * exact.std()
+
+
+def test_members_and_others_have_weights_of_their_own():
+    """Also where classes and numbers are the same; members of another ratio or seed have others."""
+    run = made_up("depth2", 0, m=80)
+    run = DenoisingErrors(**vars(run) | {"training_labels": run.heldout_labels})
+    first, second = next(compared(run)).draws
+    assert not np.allclose(first, second)
+    for other in (run.run._replace(seed="1"), run.run._replace(ratio="60-40")):
+        draws = next(compared(DenoisingErrors(**vars(run) | {"run": other}))).draws
+        assert not np.allclose(draws[0], first)
+        np.testing.assert_array_equal(draws[1], second)
+
+
+def test_models_that_give_the_wrong_images_away_keep_the_interval_of_a_run():
+    """All members look less like members than all others: an AUC of 0, and its interval."""
+    rows = frame([made_up("depth2", seed, shift=-50.0) for seed in (0, 1, 2)])
+    rows = rows[(rows["metric"] == "attack_auc:loss") & (rows["class"] == "")]
+    rows = rows[rows["sigma"].isna()].set_index("seed")
+    assert (rows["value"] == 0).all() and rows.loc["0", "upper"] > 0.05
+    assert rows.loc["all", "upper"] == pytest.approx(rows.loc["0", "upper"], abs=0.02)
+
+
+@pytest.mark.parametrize("limits", [(0.3, 0.2, 0.6), (0.95, 0.8, 0.99), (0.02, 0.0, 0.3)])
+def test_draws_of_a_share_have_its_limits_and_stay_shares(limits):
+    draws = _draws_within(Estimate(*limits, 50))
+    found = np.quantile(draws, [0.5, 0.025, 0.975])
+    assert found == pytest.approx(limits, abs=0.02)
+    assert draws.min() >= 0 and draws.max() <= 1
+
+
+def test_two_images_of_a_class_are_enough_and_other_classes_have_rows_after_one_that_has_none():
+    run = made_up("depth2", 0)
+    labels = np.ones_like(run.training_labels)
+    labels[:2] = 0
+    found = values(DenoisingErrors(**vars(run) | {"training_labels": labels}))
+    assert {name for _, name, _ in found} == {"", "six", "nine"}
+    labels[1] = 1
+    found = values(DenoisingErrors(**vars(run) | {"training_labels": labels}))
+    assert {name for _, name, _ in found} == {"", "nine"}

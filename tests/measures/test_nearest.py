@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.spatial.distance import cdist
 
 from depthbias.measures import nearest as nearest_module
-from depthbias.measures.nearest import Rows, nearest, nearest_others
+from depthbias.measures.nearest import Rows, distance_blocks, nearest, nearest_others
 from depthbias.system.errors import UserError
 
 METRICS = ("euclidean", "cosine")
@@ -46,8 +47,8 @@ def test_ties_go_to_the_lower_index_also_when_they_outnumber_the_candidates(bloc
     monkeypatch.setattr(nearest_module, "BLOCK_BYTES", block)
     reference = made_up(200, 9, np.float32)
     reference[60:160] = reference[7]  # 101 copies; 5 + 64 candidates are looked at first
-    distances, indices = nearest(reference[[7, 100]] + np.float32(0.5), reference, 5)
-    np.testing.assert_array_equal(indices, [[7, 60, 61, 62, 63]] * 2)
+    distances, indices = nearest(reference[[7, 100] * 20] + np.float32(0.5), reference, 5)
+    np.testing.assert_array_equal(indices, [[7, 60, 61, 62, 63]] * 40)
     np.testing.assert_allclose(distances, 1.5)
 
 
@@ -74,6 +75,61 @@ def test_near_duplicates_far_from_the_origin_keep_their_digits(metric):
     expected, order = brute_force(queries, reference, 3, metric)
     np.testing.assert_array_equal(indices, order)
     np.testing.assert_allclose(distances, expected, rtol=1e-6)
+
+
+def test_many_vectors_of_few_dimensions_are_searched_exactly():
+    """Far more are left out than are looked at: 69 of 3,000."""
+    rng = np.random.default_rng(4)
+    reference, queries = rng.normal(size=(3000, 2)), 3 * rng.normal(size=(40, 2))
+    distances, indices = nearest(queries, reference, 5)
+    expected, order = brute_force(queries, reference, 5, "euclidean")
+    np.testing.assert_array_equal(indices, order)
+    np.testing.assert_allclose(distances, expected, rtol=1e-12)
+
+
+def test_what_float32_cannot_tell_apart_is_looked_at_again():
+    """One vector 1e4 away makes the products of all others coarser than their distances."""
+    rng = np.random.default_rng(5)
+    reference = 1e-3 * rng.normal(size=(400, 40))
+    queries = np.concatenate([1e-3 * rng.normal(size=(3, 40)), np.full((1, 40), 1e4)])
+    distances, indices = nearest(queries, reference, 3)
+    expected, order = brute_force(queries, reference, 3, "euclidean")
+    np.testing.assert_array_equal(indices[:3], order[:3])
+    np.testing.assert_allclose(distances, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("block", [1 << 28, 6_000])
+def test_distances_of_all_pairs_come_block_by_block(metric, block, monkeypatch):
+    monkeypatch.setattr(nearest_module, "BLOCK_BYTES", block)
+    rng = np.random.default_rng(6)
+    queries, reference = rng.normal(size=(30, 40)), rng.normal(size=(50, 40))
+    found = np.full((30, 50), np.nan)
+    for rows, others, distances in distance_blocks(queries, reference, metric):
+        assert np.isnan(found[rows, others]).all()
+        found[rows, others] = distances
+    np.testing.assert_allclose(found, cdist(queries, reference, metric), rtol=1e-12)
+
+
+def test_distances_of_pairs_keep_their_digits_and_are_euclidean_by_default():
+    """|a|^2 + |b|^2 - 2 a.b would cancel."""
+    rng = np.random.default_rng(7)
+    queries = 1e6 + rng.normal(size=(30, 40))
+    reference = queries + 1e-6 * rng.normal(size=(30, 40))
+    ((_, _, distances),) = distance_blocks(queries, reference)
+    np.testing.assert_allclose(distances, cdist(queries, reference), rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [1 << 28, 64])
+def test_bad_vectors_of_pairs_are_named(block, monkeypatch):
+    monkeypatch.setattr(nearest_module, "BLOCK_BYTES", block)
+    with pytest.raises(UserError, match=r"^query 2: its 4 values are not all finite"):
+        list(distance_blocks(WITH_NAN, np.ones((6, 4))))
+    with pytest.raises(UserError, match=r"^reference image 2: its 4 values are not all finite"):
+        list(distance_blocks(np.ones((6, 4)), WITH_NAN))
+    message = r"direction and no cosine: leave that image out or use the euclidean metric$"
+    with pytest.raises(UserError, match=message):
+        list(distance_blocks(WITH_ZERO, np.ones((6, 4)), "cosine"))
 
 
 def test_a_duplicate_is_at_distance_zero():

@@ -68,7 +68,8 @@ def test_points_on_a_line():
     np.testing.assert_array_equal(held(generated, real), [[2, 2, 0], [1, 1, 0], [0, 0, 0]])
     np.testing.assert_array_equal(held_by_others(real)[:, 0], [1, 2, 2, 0])
     np.testing.assert_array_equal(covers(generated, real)[:, 0], [False, False, True, True])
-    assert not covers(generated[:0], real).any() and held(generated[:0], real).shape == (0, 3)
+    none = covers(generated[:0], real)
+    assert not none.any() and none.dtype == bool and held(generated[:0], real).shape == (0, 3)
 
 
 @pytest.mark.parametrize("k", [3, 5])
@@ -200,6 +201,17 @@ def test_kid_by_class_and_of_a_mix(block, monkeypatch):
     expected += 2 * (p * q * means[1, 2] - p * means[0, 1] - q * means[0, 2])
     assert estimate.value == pytest.approx(expected)
     assert values.mean() == pytest.approx(estimate.value) and len(values) == 71
+
+
+def test_kid_is_in_float64_from_the_origin_and_of_no_scale_where_all_is_0():
+    vectors = np.random.default_rng(14).normal(size=(2, 9, 5)).astype(np.float32)
+    groups = np.zeros(9, int), np.zeros(9, int)
+    across, _ = kernel_sums(*vectors, groups, 1)
+    first, second = vectors.astype(float)
+    expected = ((first @ second.T / 5 + 1) ** 3).sum(axis=1)
+    np.testing.assert_allclose(across[:, 0], expected, rtol=1e-13)
+    assert kernel_reference(first, groups[0], 1).origin == 0
+    assert kernel_reference(np.zeros((4, 3)), groups[0][:4], 1).scale == 1
 
 
 def test_kid_covers_0_for_equal_distributions():
@@ -351,6 +363,7 @@ def test_a_share_in_a_mix():
     found = mixed_share([wilson(30, 40), wilson(10, 40)], TRAINED)
     n = round(40 / (0.9**2 + 0.1**2))
     assert found == pytest.approx(wilson(0.7 * n, n)) and found.value == pytest.approx(0.7)
+    assert mixed_share([wilson(0, 0)._replace(n=40), wilson(10, 40)], TRAINED).n == n
     equal = mixed_share([wilson(30, 40), wilson(10, 40)], np.array([0.5, 0.5]))
     assert equal == pytest.approx(wilson(40, 80))
     assert np.isnan(mixed_share([wilson(0, 0)._replace(n=9), wilson(1, 2)], TRAINED)[:3]).all()

@@ -14,7 +14,14 @@ from depthbias.estimates.runs import Run
 from depthbias.measures.denoising_errors import read_denoising_errors
 from depthbias.measures.embedding_files import read_embedded, read_real
 from depthbias.measures.manifolds import read_manifold, write_manifold
-from depthbias.measures.samples import join, noise_of, read_classes, read_generated, read_samples
+from depthbias.measures.samples import (
+    is_noise,
+    join,
+    noise_of,
+    read_classes,
+    read_generated,
+    read_samples,
+)
 from depthbias.measures.structure_rows import read_structures
 from depthbias.measures.trip_classes import read_trip_classes
 from depthbias.report.trajectory_figures import read_trajectories
@@ -196,6 +203,139 @@ def test_samples_and_classes_belong_together(tmp_path):
         write_npz(classes, ARCHIVES["classes"][1] | other)
         refused(lambda path: join(read_samples(samples), read_classes(path)), classes)
     assert isinstance(model.path, Path)
+
+
+@pytest.mark.parametrize(
+    ("noise", "images"),
+    [
+        (np.ones((2, 2)), 2),
+        (np.array([[0, 0], [0, 1]]), 3),
+        (np.array([0, 1]), 2),
+        (np.zeros((0, 2), int), 0),
+        (np.array([[0, 0], [0, 0]]), 2),
+        (np.array([[0, -1], [0, 1]]), 2),
+        (np.array([[0, 0], [0, 1]]) + 0.5, 2),
+    ],
+)
+def test_what_is_no_noise(noise, images):
+    assert not is_noise(noise, images)
+
+
+def test_one_noise_is_one():
+    assert is_noise(np.array([[3, 0]]), 1) and is_noise(noise_of([3, 4], 2).astype(np.uint8), 4)
+    assert noise_of([3, 4], 2).tolist() == [[3, 0], [3, 1], [4, 0], [4, 1]]
+
+
+def test_samples_without_classes_are_named(tmp_path):
+    samples = tmp_path / "samples.npz"
+    write_npz(samples, ARCHIVES["samples"][1])
+    assert read_samples(samples).path == samples
+    with pytest.raises(UserError) as caught:
+        read_generated([samples], [])
+    told = f"{samples}: no classes of this run: give the file that classify.py made"
+    assert str(caught.value) == told
+
+
+def changed(tmp_path, kind, **members):
+    read, good = ARCHIVES[kind]
+    write_npz(tmp_path / "a.npz", good | members)
+    return read(tmp_path / "a.npz")
+
+
+def test_embeddings_are_read_as_they_were_written(tmp_path):
+    found = changed(tmp_path, "embedded")
+    assert found.run == Run(**RUN) and found.noise.tolist() == noise_of([7], 3).tolist()
+    assert (found.classes, found.labels.tolist()) == (("six", "nine"), [0, 1, 1])
+    assert found.about == ABOUT and found.sums.shape == (3, 2)
+    found = changed(
+        tmp_path, "real", rows=np.array([4, 6, 9]), heldout=np.arange(3) > 0, sums=np.ones((2, 2))
+    )
+    assert found.heldout_labels.tolist() == [1, 1]
+    assert found.positions(np.array([9, 4])).tolist() == [2, 0]
+    with pytest.raises(UserError) as caught:
+        found.positions(np.array([4, 5]))
+    told = f"{found.path}: does not hold all training images: embed all images of the study again"
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [1, 1, 1], np.array([0, 1, 1], np.uint8)])
+def test_images_of_one_class_are_enough(tmp_path, labels):
+    assert changed(tmp_path, "embedded", labels=np.array(labels)).labels.tolist() == list(labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        ("embedded", {"labels": np.array([0, 1, 2])}),
+        ("embedded", {"labels": np.array([-1, 0, 1])}),
+        ("embedded", {"sums": np.ones((2, 2))}),
+        ("embedded", {"sums": np.ones((3, 2), int)}),
+        ("real", {"rows": np.array([-1, 0, 1])}),
+        ("real", {"rows": np.arange(2)}),
+        ("real", {"heldout": np.ones(2, bool), "sums": np.ones((2, 2))}),
+        ("real", {"heldout": np.ones(3, int)}),
+        ("real", {"heldout": np.arange(3) > 0}),
+        ("manifold", {"acceptance": np.array([-0.1, 1.0])}),
+        ("manifold", {"acceptance": np.array([0.5, 1.1])}),
+        ("manifold", {"acceptance": np.array([0, 1])}),
+        ("manifold", {"acceptance": np.array([0.5, np.nan])}),
+        ("manifold", {"heldout": np.array([0, 28])}),
+        ("manifold", {"heldout": np.array([27.0, 28.0])}),
+        ("manifold", {"k": np.array(0)}),
+        ("manifold", {"k": np.array(1.0)}),
+        (
+            "manifold",
+            {"classes": np.empty(0, "U1"), "acceptance": np.empty(0), "heldout": np.empty(0, int)},
+        ),
+    ],
+)
+def test_members_that_contradict_each_other_are_refused(tmp_path, kind, members):
+    with pytest.raises(UserError, match=r"a\.npz: is damaged: "):
+        changed(tmp_path, kind, **members)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"acceptance": np.array([0.0, 1.0]), "heldout": np.array([1, 1])},
+        {"k": np.array(1), "heldout": np.array([27, 28], np.uint8)},
+        {"classes": CLASSES[:1], "acceptance": np.ones(1), "heldout": np.ones(1, int)},
+    ],
+)
+def test_a_manifold_at_its_limits_is_read(tmp_path, members):
+    found = changed(tmp_path, "manifold", **members)
+    for name, value in members.items():
+        assert np.array_equal(getattr(found, name), value)
+
+
+def test_a_manifold_of_another_study_is_refused(tmp_path):
+    write_npz(tmp_path / "a.npz", ARCHIVES["manifold"][1])
+    with pytest.raises(UserError, match=r"a\.npz: a run of study 's', not of 't': leave it out"):
+        read_manifold(tmp_path / "a.npz", "t")
+
+
+def test_embeddings_that_are_not_described_are_to_be_made_again(tmp_path):
+    for about, told in (("{", "JSON"), (json.dumps(ABOUT | {"pixels": {"metric": 3}}), "no text")):
+        with pytest.raises(UserError) as caught:
+            changed(tmp_path, "embedded", about=np.array(about))
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / 'a.npz'}: the embeddings are not described (")
+        assert message.endswith("): embed all images of the study again")
+        assert told in message or "Expecting" in message
+
+
+def test_runs_are_compared_at_the_same_noise_levels(tmp_path):
+    _, good = ARCHIVES["structure"]
+    paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    for path in paths:
+        write_npz(path, good)
+    first, second = read_structures(paths, "s")
+    assert first.run == second.run and first.sigmas.tolist() == [1, 2]
+    write_npz(paths[1], good | {"sigmas": np.array([1.0, 3.0])})
+    with pytest.raises(UserError) as caught:
+        read_structures(paths, "s")
+    told = f"{paths[1]}: measured at other noise levels than the rest: measure again"
+    assert str(caught.value) == told
 
 
 def test_a_manifold_is_written_as_it_is_read(tmp_path):

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +15,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.system.errors import UserError
-from records import hold_settings, name_logs, refuse_unrecorded
+from records import hold_settings, name_logs, refuse_unrecorded, remember_failures
 
 use_checkout()
 hold_settings(workflow)
+remember_failures()
 
 # Not `configfile:`, whose reader would run the Python in a file that asks for it (a YTE template). A workflow that uses
 # this one as a module gives the parameters as `config`.
@@ -99,9 +101,11 @@ MANIFOLD = "results/{study}/manifold.npz"
 STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
 DENOISING_RUN = f"{RUN}/denoising-errors.npz"
+FLIPS_RUN = f"{RUN}/flips.npz"
 STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
+FLIPS = "results/{study}/flips.csv"
 SUMMARY = "results/{study}/summary.csv"
 SLOPES = "results/{study}/verdict.csv"
 VERDICT = "results/{study}/verdict.json"
@@ -112,6 +116,10 @@ SWEEP_FIGURE = "results/sweeps/{sweep}"
 MATCHED = "results/sweeps/{sweep}-matched"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
+# Every format is a target: of a job whose other files are there, Snakemake makes a file again only if it is asked for.
+FIGURE_KINDS, TABLE_KINDS = ["svg", "png"], ["csv", "md", "html"]
+FIGURE_FILES = [f"{FIGURES}/{{name}}.{kind}" for kind in FIGURE_KINDS]
+TABLE_FILES = [f"{TABLES}/{{name}}.{kind}" for kind in TABLE_KINDS]
 
 
 # Look-ups
@@ -142,6 +150,11 @@ def flags(block=(), **more):
             items = value
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
     return shlex.join(words)
+
+
+def fingerprint_of(path):
+    """The contents of a file from outside as a parameter: it may be exchanged for one of an older date."""
+    return sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
 
 def of_wildcards(w):
@@ -273,25 +286,21 @@ def study_figures(study):
     """The figures and tables of a study."""
     names = ["proportions", "kappa", "thresholds", "losses", "real", "quality", "diversity"]
     names += ["neighbors", "copied-training", "membership", "depth-use", "convergence"]
-    names += ["linearity", "structure", "score-errors", "linear-maps"]
+    names += ["bias-variance", "flips", "linearity", "structure", "score-errors", "linear-maps"]
     kinds = ["grid", "nearest-pairs", "trajectories", "roc", *disjoint_figure(study)]
     names += [f"{kind}-{ratio}" for kind in kinds for ratio in STUDIES[study].ratios]
-    made = expand(f"{FIGURES}/{{name}}.png", study=study, name=names)
+    tables = [
+        "proportions",
+        "classifiers",
+        "quality",
+        "architectures",
+        "neighbors",
+        "membership",
+        "usage",
+    ]
     return [
-        *made,
-        *expand(
-            f"{TABLES}/{{name}}.html",
-            study=study,
-            name=[
-                "proportions",
-                "classifiers",
-                "quality",
-                "architectures",
-                "neighbors",
-                "membership",
-                "usage",
-            ],
-        ),
+        *expand(FIGURE_FILES, study=study, name=names),
+        *expand(TABLE_FILES, study=study, name=tables),
     ]
 
 
@@ -299,25 +308,23 @@ def page_figures(study):
     """Both files of each figure that the page of a study may show; it takes the smaller one."""
     wanted = ["kappa", "diversity", "neighbors", "membership", "bias-variance", "score-errors"]
     wanted += ["depth-use", "convergence", "quality", "proportions", "thresholds"]
-    asked = expand(f"{FIGURES}/{{name}}.png", study=study, name=wanted)
-    made = [path for path in asked if path in study_figures(study)]
-    return made + [path.replace(".png", ".svg") for path in made]
+    asked = expand(f"{FIGURES}/{{name}}.{{kind}}", study=study, name=wanted, kind=["svg", "png"])
+    return [path for path in asked if path in study_figures(study)]
 
 
 def sweep_figures(study):
     """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
     sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]
-    made = expand(f"{SWEEP_FIGURE}.png", sweep=sweeps)
+    made = expand([f"{SWEEP_FIGURE}.{kind}" for kind in FIGURE_KINDS], sweep=sweeps)
     if len(STUDIES[study].architectures) > 1:
         times = [name for name in sweeps if SWEEPS[name].vary == "snapshots"]
-        made += expand(f"{MATCHED}.html", sweep=times)
+        made += expand([f"{MATCHED}.{kind}" for kind in TABLE_KINDS], sweep=times)
     sizes = [name for name in sweeps if SWEEPS[name].vary == "subset_size"]
-    return made + expand(
-        f"{FIGURES}/{{kind}}-{{ratio}}.png",
-        kind=disjoint_figure(study),
-        study=[point for name in sizes for point in PARAMS.points(name)],
-        ratio=STUDIES[study].ratios,
-    )
+    apart = [
+        f"{kind}-{ratio}" for kind in disjoint_figure(study) for ratio in STUDIES[study].ratios
+    ]
+    points = [point for name in sizes for point in PARAMS.points(name)]
+    return made + expand(FIGURE_FILES, study=points, name=apart)
 
 
 def targets(phase, study):
@@ -330,7 +337,7 @@ def targets(phase, study):
         "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
-            *expand([SUMMARY, METRICS, VERDICT, PAGE], study=study),
+            *expand([SUMMARY, METRICS, METRICS_PLOT, VERDICT, PAGE], study=study),
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),

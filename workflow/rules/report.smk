@@ -9,6 +9,8 @@ SUMMARY_FIGURES = {
         "proportions": ("class proportions against depth", []),
         "kappa": ("log-odds shift and amplification exponent", []),
         "thresholds": ("shares by several classifiers, against threshold", []),
+        "bias-variance": ("bias and variance of k-NN and of U-Nets", []),
+        "flips": ("flips of the class in round trips", []),
     },
     "Samples": {
         "quality": ("likeness to held-out images against depth", [QUALITY_ABOUT]),

@@ -1,0 +1,1 @@
+"""The theory bench: the papers' experiments on models that are known exactly."""
