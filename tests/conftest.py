@@ -105,7 +105,7 @@ def rules(*targets):
 
 
 # They say what the machine took.
-RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)")
+RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)|index\.html")
 
 
 def contents(folder):
