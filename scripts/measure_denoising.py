@@ -3,8 +3,10 @@
 Then measure those of the held-out images with its deepest stages cut off, one after another.
 """
 
-from depthbias.data.splits import read_split
-from depthbias.data.subsets import read_subset
+from typing import TYPE_CHECKING
+
+from depthbias.data.splits import Split, read_split
+from depthbias.data.subsets import Subset, read_subset
 from depthbias.estimates.runs import RUN
 from depthbias.system.arguments import (
     IMAGES,
@@ -21,6 +23,55 @@ from depthbias.system.arguments import (
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+
+    from depthbias.measures.denoising_errors import DenoisingErrors
+
+
+def measure(
+    args: Arguments, split: Split, subset: Subset, device: "torch.device"
+) -> "DenoisingErrors":
+    """The errors, once the model is known to have learned something."""
+    import numpy as np
+
+    from depthbias.diffusion.architectures import get_architecture
+    from depthbias.diffusion.loading import load_denoiser, load_training_images
+    from depthbias.diffusion.network_denoiser import ZeroNetwork
+    from depthbias.diffusion.objectives import level_weights
+    from depthbias.estimates.stratified import stratified
+    from depthbias.measures import denoising as of
+    from depthbias.measures.chosen_images import choose_both
+    from depthbias.measures.denoising_errors import DenoisingErrors
+
+    denoiser, meta = load_denoiser(args.model, args.meta, device)
+    mean = load_training_images(args.images, args.subset, meta, device).mean(0)
+    counts = (args.heldout_images, args.training_images)
+    heldout, training = choose_both(args.images, split, subset, counts, device)
+    constant, untaught = of.constant_errors(heldout, mean), denoiser.of(ZeroNetwork())
+    weights, seed = stratified(heldout.labels, subset.proportions), args.noise_seed
+    of.check_trained(args.model, denoiser, untaught, heldout, constant, weights, seed)
+    found = get_architecture(meta["architecture"])
+    cut = [denoiser.of(found.first_stages(denoiser.model, n)) for n in range(1, found.stages)]
+    inputs = denoiser, cut, heldout, training, args.sigmas
+    with Progress(len(args.sigmas), f"denoising errors of {found.name}", "levels") as progress:
+        options = {"noise_seed": seed, "batch_size": args.batch_size}
+        measured = of.measure(*inputs, **options, report=progress.update)
+    return DenoisingErrors(
+        run=args.run,
+        sigmas=np.array(args.sigmas),
+        noise_seed=seed,
+        heldout_labels=heldout.labels,
+        training_labels=training.labels,
+        heldout_rows=heldout.rows,
+        training_rows=training.rows,
+        constant_errors=constant,
+        classes=subset.classes,
+        proportions=subset.proportions,
+        level_weights=level_weights(args.sigmas, meta["sigma_data"]),
+        **measured,
+    )
 
 
 @script(
@@ -43,61 +94,6 @@ def main(args: Arguments) -> None:
     split, subset = read_split(args.split), read_subset(args.subset)
     check_writable(args.output)
     with computing(args.threads, exact=True) as device:
-        import numpy as np
+        from depthbias.measures.denoising_errors import write_denoising_errors
 
-        from depthbias.diffusion.architectures import get_architecture
-        from depthbias.diffusion.loading import load_denoiser, load_training_images
-        from depthbias.diffusion.network_denoiser import ZeroNetwork
-        from depthbias.diffusion.objectives import level_weights
-        from depthbias.estimates.stratified import stratified
-        from depthbias.measures import denoising as of
-        from depthbias.measures.chosen_images import choose_both
-        from depthbias.measures.denoising_errors import DenoisingErrors, write_denoising_errors
-
-        denoiser, meta = load_denoiser(args.model, args.meta, device)
-        mean = load_training_images(args.images, args.subset, meta, device).mean(0)
-        counts = (args.heldout_images, args.training_images)
-        heldout, training = choose_both(args.images, split, subset, counts, device)
-        constant = of.constant_errors(heldout, mean)
-        weights = stratified(heldout.labels, subset.proportions)
-        of.check_trained(
-            args.model,
-            denoiser,
-            denoiser.of(ZeroNetwork()),
-            heldout,
-            constant,
-            weights,
-            args.noise_seed,
-        )
-        architecture = get_architecture(meta["architecture"])
-        cuts = [
-            denoiser.of(architecture.first_stages(denoiser.model, stages))
-            for stages in range(1, architecture.stages)
-        ]
-        title = f"denoising errors of {architecture.name}"
-        with Progress(len(args.sigmas), title, "noise levels") as progress:
-            measured = of.measure(
-                denoiser,
-                cuts,
-                heldout,
-                training,
-                args.sigmas,
-                noise_seed=args.noise_seed,
-                batch_size=args.batch_size,
-                report=progress.update,
-            )
-    errors = DenoisingErrors(
-        run=args.run,
-        sigmas=np.array(args.sigmas),
-        noise_seed=args.noise_seed,
-        heldout_labels=heldout.labels,
-        training_labels=training.labels,
-        heldout_rows=heldout.rows,
-        training_rows=training.rows,
-        constant_errors=constant,
-        classes=subset.classes,
-        proportions=subset.proportions,
-        level_weights=level_weights(args.sigmas, meta["sigma_data"]),
-        **measured,
-    )
-    write_denoising_errors(args.output, errors)
+        write_denoising_errors(args.output, measure(args, split, subset, device))

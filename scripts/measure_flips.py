@@ -69,7 +69,7 @@ def decoded_classes(
     file("--subset", "the rows it was trained on (.json)"),
     file("--first-subset", "those of the first seed of its ratio (.json)"),
     flag("--levels", "noise levels, above 0, rising", float, nargs="+"),
-    flag("--images-a-part", "held-out images, and training images, at most", positive),
+    flag("--count", "held-out images, and as many training images, at most", positive),
     flag("--noises", "of every image at every level, 2 or more", positive),
     flag("--sampler", "method-steps, deterministic, like: dpmpp-8"),
     flag("--noise-seed", "of the noises", natural),
@@ -95,7 +95,7 @@ def main(args: Arguments) -> None:
         from depthbias.measures.round_trips import choose_travellers
         from depthbias.measures.trip_classes import TripClasses, write_trip_classes
 
-        count = args.images_a_part
+        count = args.count
         travellers = choose_travellers(args.images, split, subset, first, count, device)
         try:
             classes = decoded_classes(args, travellers, device)

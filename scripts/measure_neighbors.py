@@ -55,9 +55,8 @@ def main(args: Arguments) -> None:
     check_writable(args.output, args.pairs, args.about)
     with computing(args.threads, exact=True) as device:
         from depthbias.estimates.measurements import Measured, rows_of
-        from depthbias.measures.copied_training import copied_shares
         from depthbias.measures.copy_thresholds import CALIBRATED, told
-        from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closeness, closest
+        from depthbias.measures.neighbor_rows import TRENDS, NeighborSettings, closest, measures_of
         from depthbias.measures.neighbor_sets import NeighborData
 
         files = args.subsets, args.samples, args.embedded
@@ -74,16 +73,8 @@ def main(args: Arguments) -> None:
         with Progress(len(study), "neighbours", "sets of images") as progress:
             for done, (queries, in_each, subset) in enumerate(study.compare(options)):
                 for neighbours in in_each:
-                    measured += closeness(queries, neighbours, classes, options)
-                    if neighbours.copied is not None:
-                        measured += copied_shares(
-                            queries.run,
-                            neighbours.embedding,
-                            neighbours.copied,
-                            len(queries.overall_rows),
-                            subset.labels,
-                            classes,
-                        )
+                    labels = subset.labels
+                    measured += measures_of(queries, neighbours, labels, classes, options)
                     if queries.run.sampler:
                         pairs += closest(queries, neighbours, subset.rows, PAIRS)
                 progress.update(done + 1)

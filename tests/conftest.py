@@ -67,6 +67,7 @@ TINY = {
                 "samples": 80,
                 "trajectories": 2,
             },
+            "flips": {"levels": [1, 20], "images": 12, "sampler": "ddim-3"},
         }
     },
 }
@@ -97,7 +98,7 @@ def rules(*targets):
 
 
 # They say what the machine took.
-RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)")
+RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)|index\.html")
 
 
 def contents(folder):

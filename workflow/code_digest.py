@@ -34,12 +34,16 @@ def digest(script: str) -> str:
 
 @cache
 def files_of(script: str) -> list[Path]:
-    """The script and the library modules, sorted, with the `__init__.py` of their packages."""
+    """The script and the library modules, sorted, with the `__init__.py` of their packages.
+
+    Beside a module may lie other files of its name, such as the template of a page.
+    """
     found, waiting = set(), {ROOT / "scripts" / f"{script}.py"}
     while waiting:
         path = waiting.pop()
         found.add(path)
         waiting |= _imported(path) - found
+    found |= {other for path in found for other in path.parent.glob(f"{path.stem}.*")}
     return sorted(found)
 
 
@@ -60,7 +64,8 @@ def _imported(path: Path) -> frozenset[Path]:
 
 @cache
 def _code(path: Path) -> str:
-    return code(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    return code(text) if path.suffix == ".py" else text
 
 
 def code(source: str) -> str:

@@ -36,6 +36,11 @@ Name = Annotated[str, Field(pattern=NAME)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+DETERMINISTIC = (
+    rf"^({'|'.join(name for name, row in SAMPLERS.items() if not row.needs_noise)})-[1-9][0-9]*$"
+)
+
+
 SAMPLER = rf"^({'|'.join(SAMPLERS)})-[1-9][0-9]*$"
 
 
@@ -309,6 +314,34 @@ class Denoising(Block):
         low, high = DEPTH_LEVELS
         if not any(low <= sigma <= high for sigma in value):
             raise ValueError(f"none from {low:g} to {high:g}, where stages are judged: add some")
+        return value
+
+
+class Flips(Block):
+    """How images are sent through noise and back, to see whether their class survives."""
+
+    levels: list[Annotated[float, Field(gt=0.01)]] = Field(
+        default=[0.5, 1, 2, 5, 10, 20, 80],
+        min_length=1,
+        description="noise levels, rising, where images span -1 to 1",
+    )
+    images: Annotated[int, Field(ge=4)] = Field(
+        default=40,
+        description="held-out images, and training images, of all classes alike (at most all)",
+    )
+    noises: Annotated[int, Field(ge=2)] = Field(
+        default=2, description="of every image at every level"
+    )
+    sampler: Annotated[str, Field(pattern=DETERMINISTIC)] = Field(
+        default="dpmpp-12", description="deterministic method-steps, from the level down to 0"
+    )
+    noise_seed: NonNegativeInt = Field(default=0, description="draws the noises")
+
+    @field_validator("levels")
+    @classmethod
+    def _rising(cls, value: list[float]) -> list[float]:
+        if value != sorted(set(value)):
+            raise ValueError("must rise, each level once")
         return value
 
 

@@ -21,6 +21,7 @@ from depthbias.config.blocks import (
     Denoising,
     Diversity,
     EndpointOptions,
+    Flips,
     Name,
     Neighbors,
     OtherClassifiers,
@@ -96,6 +97,9 @@ class Study(Block):
     structure: Structure
     denoising: Denoising = Field(
         default=Denoising(), description="how well models denoise held-out and training images"
+    )
+    flips: Flips = Field(
+        default=Flips(), description="whether the class survives a round trip through noise"
     )
 
     @field_validator("classes", mode="before")

@@ -9,7 +9,7 @@ import torch
 
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import TRAIN, Run
-from depthbias.measures.copied_training import copies_of_each
+from depthbias.measures.copied_training import copied_shares, copies_of_each
 from depthbias.measures.copies import authentic, copies, memorised, relative_distances
 from depthbias.measures.nearest import Vectors, nearest, nearest_others
 from depthbias.vision.embeddings import Metric
@@ -103,6 +103,23 @@ def _with_gap(
     closest, inverse = np.unique(nearby[1][:, 0], return_inverse=True)
     gap, _ = nearest_others(training, closest, 1, metric, options.device)
     return Neighbours(embedding, metric, *nearby, gap[inverse, 0])
+
+
+def measures_of(
+    queries: Queries,
+    neighbours: Neighbours,
+    training_labels: np.ndarray,
+    classes: Sequence[str],
+    options: NeighborSettings,
+) -> Iterator[Measured]:
+    """All measures of one set of images in one embedding, those of the training images as well.
+
+    training_labels: int [M].
+    """
+    yield from closeness(queries, neighbours, classes, options)
+    if neighbours.copied is not None:
+        run, name, generated = queries.run, neighbours.embedding, len(queries.overall_rows)
+        yield from copied_shares(run, name, neighbours.copied, generated, training_labels, classes)
 
 
 def closeness(

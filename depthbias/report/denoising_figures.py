@@ -17,6 +17,7 @@ from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     architecture_marks,
     draw_points,
+    empty_figure,
     in_block,
     legend_above,
     level_rows,
@@ -50,7 +51,7 @@ def plot_depth_use(summary: pd.DataFrame) -> Figure:
     rows = rows[rows["sigma"].notna()]
     names = ordered_architectures(rows["architecture"])
     if not names:
-        return _empty(NO_STAGES)
+        return empty_figure(NO_STAGES)
     ratios, depths = list(rows["ratio"].unique()), effective_depths(summary)
     kept = ordered_marks(max(get_architecture(name).stages for name in names) - 1)
     marks = {float(k): mark for k, mark in enumerate(kept, start=1)}
@@ -131,10 +132,3 @@ def _level_axis(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xticks(decades)
     axes.axvspan(*DEPTH_LEVELS, color="#f1f1f1", lw=0, zorder=0)
     axes.set_xlim(low, high)
-
-
-def _empty(words: str) -> Figure:
-    """A figure that says why it shows nothing."""
-    figure = Figure(figsize=(4.5, 1.0))
-    figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=9)
-    return figure

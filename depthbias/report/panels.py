@@ -275,3 +275,10 @@ def architecture_marks(architectures: Iterable[str]) -> dict[str, Mark]:
     by_depth = dict(zip(depths, ordered_marks(len(depths)), strict=True))
     lines = dict(zip(SERIES, LINES, strict=False))
     return {a.name: by_depth[a.depth]._replace(line=lines[a.series]) for a in found}
+
+
+def empty_figure(words: str) -> Figure:
+    """A figure that says why it shows nothing."""
+    figure = Figure(figsize=(4.5, 1.0))
+    figure.text(0.5, 0.5, words, ha="center", va="center", fontsize=9)
+    return figure

@@ -24,6 +24,7 @@ from depthbias.report.classifier_figure import plot_thresholds
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
+from depthbias.report.flip_figures import plot_bias_variance, plot_flips
 from depthbias.report.membership_figures import plot_membership
 from depthbias.report.pages import Section
 from depthbias.report.quality_figure import plot_quality
@@ -45,6 +46,8 @@ SUMMARY_FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "depth-use": plot_depth_use,
     "convergence": plot_convergence,
     "membership": plot_membership,
+    "bias-variance": plot_bias_variance,
+    "flips": plot_flips,
     "linearity": partial(plot_levels, measures=LINEARITY, share=False),
     "structure": plot_against_depth,
     "score-errors": partial(plot_levels, measures=ERRORS, share=True),

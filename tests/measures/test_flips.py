@@ -268,7 +268,7 @@ def words_of(folder, seed, output, levels=LEVELS, **changes):
         "split": folder / "split.json",
         "subset": folder / f"subset{seed}.json",
         "first-subset": folder / "subset0.json",
-        "images-a-part": 8,
+        "count": 8,
         "noises": 2,
         "sampler": "dpmpp-3",
         "noise-seed": 0,

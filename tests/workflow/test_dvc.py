@@ -35,7 +35,7 @@ AFTER_BIAS = [
     *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
-    *(f"plot_{name}" for name in ("depth_use", "convergence")),
+    *(f"plot_{name}" for name in ("depth_use", "convergence", "bias_variance", "flips")),
 ]
 AFTER_TRAIN = [
     *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
@@ -47,6 +47,7 @@ AFTER_TRAIN = [
         "measure_reproducibility",
     ),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
+    *("measure_flips", "estimate_flips"),
     *("measure_denoising", "estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",
     *AFTER_BIAS,
@@ -65,6 +66,7 @@ def small():
     study["classifier"].update(budget=640, threshold=0.3)
     study["bias"].update(bootstrap=100)
     study["structure"].update(pairs=4, noisy_images=8)
+    study["flips"] = {"levels": [5], "images": 4, "sampler": "ddim-2"}
     study["denoising"] = {"sigmas": [0.5, 5], "heldout_images": 8, "training_images": 8}
     return params
 

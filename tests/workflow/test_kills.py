@@ -28,6 +28,7 @@ def smallest():
     study["classifier"].update(budget=6000)
     study["sampling"].update(images=20, batch_size=20)
     study["structure"].update(samples=70, pairs=5, noisy_images=10)
+    study["flips"] = {"levels": [5], "images": 4, "sampler": "ddim-2"}
     study["denoising"] = {"sigmas": [0.5, 5], "heldout_images": 8, "training_images": 8}
     return params
 

@@ -46,14 +46,14 @@ def planned(folder, *arguments):
 def test_tiny_study_makes_every_artefact(tiny):
     run = tiny / RESULTS / "90-10/depth3/seed1"
     made = ("model.safetensors", "model.json", "train.csv", "train-usage.json")
-    for name in (*made, "denoising-errors.npz"):
+    for name in (*made, "denoising-errors.npz", "flips.npz"):
         assert (run / name).is_file()
     with np.load(run / "samples-ddim-4.npz") as samples:
         assert samples["images"].shape == (40, 8, 8, 1) and samples["images"].dtype == np.uint8
     names = ["proportions", "kappa", "losses", "real", "grid-90-10", "grid-60-40"]
     names += ["linearity", "structure", "score-errors", "linear-maps", "trajectories-90-10"]
     names += ["membership", "copied-training", "roc-90-10", "roc-60-40", "quality"]
-    names += ["depth-use", "convergence", "thresholds"]
+    names += ["depth-use", "convergence", "thresholds", "bias-variance", "flips"]
     for name in [*names, "diversity", "neighbors", "nearest-pairs-90-10", "nearest-pairs-60-40"]:
         assert (tiny / RESULTS / f"figures/{name}.png").stat().st_size > 5000
         assert (tiny / RESULTS / f"figures/{name}.svg").read_text().startswith("<?xml")
@@ -64,7 +64,7 @@ def test_tiny_study_makes_every_artefact(tiny):
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
     verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
     assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
-    slopes = pd.read_csv(tiny / RESULTS / "slopes.csv")
+    slopes = pd.read_csv(tiny / RESULTS / "verdict.csv")
     assert set(slopes.role) == {"primary", "secondary", "other"}
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
 
@@ -131,7 +131,7 @@ def test_three_kinds_of_classifiers_see_every_image_of_the_tiny_study(tiny):
     assert "svm-pixels" in (tiny / RESULTS / "tables/classifiers.md").read_text()
     assert set(summary.metric) >= {
         "kappa_over_classifiers",
-        "agreement_inside",
+        "agreement_outside",
         "share_above:svm-pixels",
     }
 
@@ -310,6 +310,7 @@ HEAVY = {"train", "sample", "classify", "embed", "embed_real", "train_classifier
 HEAVY |= {
     "measure_structure",
     "measure_denoising",
+    "measure_flips",
     "measure_neighbors",
     "measure_quality",
     "write_architectures",

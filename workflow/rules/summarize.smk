@@ -14,6 +14,7 @@ use rule script as summarize with:
             STRUCTURE,
             DENOISING,
             MEMBERSHIP,
+            FLIPS,
             PARAMETERS,
         ],
         labelled=labelled,
