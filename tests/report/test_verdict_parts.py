@@ -9,6 +9,7 @@ from depthbias.estimates.tidy import tidy
 from depthbias.measures.manifolds import Manifold
 from depthbias.report.claims import judge
 from depthbias.report.lights import RULES, lights
+from depthbias.report.page import arm_bars
 
 ENDPOINT = Endpoint("kappa_per_depth", "published", "90-10", 0.1, ("log_odds_shift_per_depth",))
 MANIFOLD = Manifold(
@@ -217,6 +218,30 @@ def errors(gaussian, delta, half=0.1):
 )
 def test_linearity_compares_two_denoisers(rows, word):
     assert judged(named([*arms(0.3), *rows]))["linearity"].verdict == word
+
+
+def test_an_estimate_has_three_digits_and_says_what_it_is():
+    [line] = judged(named([*arms(0.3), *lpips(0.5, half=12.3)]))["diversity"].lines
+    assert line.name.startswith("perceptual distance of two images (alex), a stage, trained on")
+    assert line.estimate == "0.5 [-11.8, 12.8]"
+
+
+def test_a_study_of_one_ratio_is_judged_by_its_log_odds():
+    endpoint = Endpoint("log_odds_shift_per_depth", "published", "natural", 0.1)
+    rows = [one | {"metric": "log_odds_shift", "ratio": "natural"} for one in models(0.05)]
+    metric = endpoint.metric
+    rows += [slope(in_arm(metric, a), -0.3, ratio="natural") for a in VERDICT_ARMS]
+    summary = tidy(rows)
+    slopes = verdict_rows(summary, endpoint)
+    found = judge(summary, slopes, verdict(slopes, endpoint), endpoint)
+    assert [(one.key, one.verdict) for one in found] == [("bias", "supported")]
+    told = {one.key: one.state for one in lights(summary, endpoint, MANIFOLD)}
+    assert told["power"] == "holds" and told["quality"] == "not measured"
+    scale = arm_bars(slopes, endpoint)
+    assert not scale.rising and len(scale.bars) == 5
+    for bar in scale.bars:
+        assert 0 <= bar.lower < bar.value < bar.upper < scale.zero < scale.far <= 100
+    assert scale.zero - scale.near == pytest.approx(scale.far - scale.zero, abs=0.02)
 
 
 def test_a_study_without_slopes_has_no_claim_and_no_light():

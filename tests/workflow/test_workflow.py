@@ -213,7 +213,7 @@ def test_every_study_has_a_plan(study):
 def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     jobs = planned(ROOT, "--forceall", "sweeps_mnist-sweep")
     # 4 sizes and 2 other widths with 2 seeds each; the 3 snapshots are of the two at the base
-    assert (jobs["train"], jobs["snapshot"], jobs["measure_structure"]) == (12, 6, 18)
+    assert (jobs["train"], jobs["snapshot"], jobs["measure_model"]) == (12, 6, 18)
     assert jobs["prepare"] == jobs["split"] == jobs["train_classifier"] == jobs["embed_real"] == 1
     assert (jobs["plot_sweep"], jobs["plot_disjoint"]) == (3, 4)
     assert "measure_matched" not in jobs  # there is one depth
@@ -311,6 +311,7 @@ HEAVY |= {
     "measure_structure",
     "measure_denoising",
     "measure_flips",
+    "measure_model",
     "measure_neighbors",
     "measure_quality",
     "write_architectures",
