@@ -153,6 +153,7 @@ def _slopes(slopes: pd.DataFrame, claim: Claim, endpoint: Endpoint) -> Iterator[
     names = slopes["metric"].str.split(":").str[0]
     rows = slopes[names.isin(claim.slopes) & (slopes["architecture"] == endpoint.series)]
     rows = rows[rows["value"].notna() & (rows["k"].isna() | (rows["k"] == rows["k"].min()))]
+    rows = rows[~rows["metric"].str.endswith(":generated")]  # bias and variance without an image
     for _, row in rows.iterrows():
         name, _, kind = row["metric"].partition(":")
         about = ", ".join(part for part in (kind, row["class"]) if part)

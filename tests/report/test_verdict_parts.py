@@ -244,6 +244,14 @@ def test_a_study_of_one_ratio_is_judged_by_its_log_odds():
     assert scale.zero - scale.near == pytest.approx(scale.far - scale.zero, abs=0.02)
 
 
+def test_an_arm_without_a_slope_is_shown_as_such():
+    rows = [one for one in arms(0.3) if not one["metric"].endswith("_manifold")]
+    scale = arm_bars(verdict_rows(tidy(named(rows)), ENDPOINT), ENDPOINT)
+    said = [(bar.estimate, bar.says, bar.value is None) for bar in scale.bars]
+    assert said[2] == ("-", "no slope", True)
+    assert set(said[:2] + said[3:]) == {("0.300 [0.250, 0.350]", "amplifies", False)}
+
+
 def test_a_study_without_slopes_has_no_claim_and_no_light():
     summary = tidy([row("share_raw", 0.1)])
     assert (

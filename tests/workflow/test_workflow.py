@@ -64,6 +64,12 @@ def test_tiny_study_makes_every_artefact(tiny):
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
     verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
     assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
+    page = (tiny / RESULTS / "index.html").read_text()
+    assert (
+        verdict["sentence"].partition(":")[0] in page
+        and 'id="samples"' in page
+        and len(page) < 20e6
+    )
     slopes = pd.read_csv(tiny / RESULTS / "verdict.csv")
     assert set(slopes.role) == {"primary", "secondary", "other"}
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
