@@ -17,10 +17,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores) and write results/report.html
+demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores), print their answers, write results/report.html
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/snakemake --report results/report.html
-	@echo "Open results/report.html in a browser."
+	@$(BIN)/python -m depthbias.config.answers
 
 test: $(READY)  ## unit tests and a tiny real study, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -n 2

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,12 @@ def snakemake(folder, *arguments, timeout=900, **environment):
     )
 
 
+def program(monkeypatch, name, *words):
+    """Run scripts/NAME.py with these words in this process."""
+    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+    runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
+
+
 def rules(*targets):
     """{rule: what a dry run with these targets says of one of its jobs}."""
     done = snakemake(ROOT, "-n", "-p", "--forceall", "--", *targets)
@@ -98,7 +105,7 @@ def rules(*targets):
 
 
 # They say what the machine took.
-RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)")
+RECORDS = re.compile(r"(train|samples-.*)-usage\.json|usage\.(csv|md|html)|index\.html")
 
 
 def contents(folder):

@@ -5,6 +5,8 @@ both bounds on failures. That is an intersection-union test, which needs no corr
 intervals (Berger, Technometrics 24:295, 1982). All other slopes are corrected for their number.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from scipy.special import stdtr, stdtrit
 from depthbias.estimates.arm_names import ARMS, SIGNS, in_arm
 from depthbias.estimates.intervals import QUANTILES
 from depthbias.estimates.tidy import main_sampler, over_seeds
-from depthbias.system.errors import UserError, suggestion
+from depthbias.system.errors import UserError, reading, suggestion
 
 VERDICT_ARMS = [arm for arm in ARMS if arm != "raw"]
 ON_DEPTH = "_per_depth", "_per_effective_depth"
@@ -44,6 +46,13 @@ def decision(lower: float, upper: float, smallest: float) -> str:
     if upper < 0:
         return ATTENUATES
     return FLAT if -smallest < lower and upper < smallest else OPEN
+
+
+def oriented(row: Mapping[str, float], endpoint: Endpoint) -> tuple[float, float]:
+    """(lower, upper) of a row of the endpoint's slope, turned to grow with bias."""
+    sign = SIGNS[endpoint.metric]
+    lower, upper = sorted([sign * row["lower"], sign * row["upper"]])
+    return lower, upper
 
 
 def p_value(value: float, lower: float, upper: float, runs: float) -> float:
@@ -78,22 +87,26 @@ def verdict_rows(summary: pd.DataFrame, endpoint: Endpoint) -> pd.DataFrame:
     rows["correction"], rows["p_corrected"], rows["decision"] = "none", np.nan, ""
     _correct(rows, "secondary", "Holm", "holm")
     _correct(rows, "other", "Benjamini-Hochberg", "fdr_bh")
-    sign = SIGNS[endpoint.metric]
     for index, row in rows[primary].iterrows():
-        lower, upper = sorted([sign * row["lower"], sign * row["upper"]])
-        rows.loc[index, "decision"] = decision(lower, upper, endpoint.smallest)
+        rows.loc[index, "decision"] = decision(*oriented(row, endpoint), endpoint.smallest)
     roles = [rows[rows["role"] == role] for role in ("primary", "secondary", "other")]
     return pd.concat(roles)[COLUMNS]
+
+
+def read_slopes(path: Path) -> pd.DataFrame:
+    """The table of `verdict_rows`, from its file; UserError if it is another table."""
+    text = dict.fromkeys(["role", "metric", "ratio", "architecture", "class"], str)
+    text |= dict.fromkeys(["correction", "decision"], str)
+    with reading(path, "not a table of slopes", "delete it and run again"):
+        rows = pd.read_csv(path, dtype=text)[COLUMNS]
+    return rows.fillna(dict.fromkeys(text, ""))
 
 
 def _of_endpoint(rows: pd.DataFrame, endpoint: Endpoint) -> pd.Series:
     """Which rows are the endpoint, in one of VERDICT_ARMS, of the class that is reported last."""
     metrics = [in_arm(endpoint.metric, arm) for arm in VERDICT_ARMS]
-    found = rows["metric"].isin(metrics) & (rows["architecture"] == endpoint.series)
-    if endpoint.metric == "log_odds_shift_per_depth":
-        found &= rows["ratio"] == endpoint.ratio
-    last = rows.loc[found, "class"].tail(1)
-    return found & rows["class"].isin(last)
+    found = reported(rows[rows["metric"].isin(metrics)], endpoint)
+    return pd.Series(rows.index.isin(found.index), rows.index)
 
 
 def _correct(rows: pd.DataFrame, role: str, name: str, method: str) -> None:
@@ -104,6 +117,14 @@ def _correct(rows: pd.DataFrame, role: str, name: str, method: str) -> None:
     if own.any():
         rows.loc[own, "correction"] = f"{name}, {own.sum()} slopes"
         rows.loc[own, "p_corrected"] = multipletests(rows.loc[own, "p"], method=method)[1]
+
+
+def reported(rows: pd.DataFrame, endpoint: Endpoint) -> pd.DataFrame:
+    """Rows of slopes that are of the endpoint's series, of its ratio if it has one, and class."""
+    found = rows[rows["architecture"] == endpoint.series]
+    if endpoint.metric == "log_odds_shift_per_depth":
+        found = found[found["ratio"] == endpoint.ratio]
+    return found[found["class"].isin(found["class"].tail(1))]
 
 
 def verdict(rows: pd.DataFrame, endpoint: Endpoint) -> dict[str, Any]:
@@ -120,7 +141,10 @@ def verdict(rows: pd.DataFrame, endpoint: Endpoint) -> dict[str, Any]:
 
 def _answer(primary: pd.DataFrame, arms: dict[str, str], endpoint: Endpoint) -> tuple[str, str]:
     found = set(arms.values())
-    if len(arms) < len(VERDICT_ARMS):
+    if missing := [ARMS[arm].title for arm in VERDICT_ARMS if ARMS[arm].title not in arms]:
+        if arms:
+            lost = ", ".join(missing)
+            return "cannot tell", f"Cannot tell: no slope for {lost}, as too few images count."
         reason = "the study has no such slope: it needs three models and two depths"
         needs = " and two ratios" if endpoint.metric == "kappa_per_depth" else ""
         return "cannot tell", f"Cannot tell: {reason}{needs}."

@@ -83,7 +83,7 @@ def of(
 
     metric: its name without embedding, or the whole "METRIC:EMBEDDING".
     """
-    name = rows["metric"] if ":" in metric else rows["metric"].str.partition(":")[0]
+    name = rows["metric"] if ":" in metric else rows["metric"].str.split(":").str[0]
     chosen = (name == metric) & np.isfinite(rows["value"])
     if class_name is not None:
         chosen &= rows["class"] == class_name

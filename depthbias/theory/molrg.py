@@ -53,19 +53,28 @@ def posterior_mean(
 ) -> Tensor:
     """E[x0 | x0 + sigma e = x], [T, M, n], of MoLRG with bases [T, K, n, d].
 
-    D = 1 / (1 + s^2) sum_k w_k U_k U_k^T x with
-    w = softmax_k(log pi_k - d_k / 2 ln(1 + 1/s^2) + |U_k^T x|^2 / (2 s^2 (1 + s^2))).
+    D = 1 / (1 + s^2) sum_k w_k U_k U_k^T x, with the weights of `class_weights`.
 
     x: [T, M, n]; sigma: positive, a number or [T, M]; log_shares: log pi [K], equal unless given.
     A variance-preserving x_t = s x0 + g e is the point x_t / s at sigma = g / s.
     """
-    variance = torch.as_tensor(sigma, dtype=x.dtype).square().expand(x.shape[:2])
     inside = x[:, None] @ bases  # [T, K, M, d]
-    gain = inside.square().sum(-1) / (2 * variance * (1 + variance))[..., None, :]
+    weights = class_weights(inside, sigma, bases, log_shares)[..., None]
+    variance = torch.as_tensor(sigma, dtype=x.dtype).square()
+    return (weights * (inside @ bases.mT)).sum(1) / (1 + variance)[..., None]
+
+
+def class_weights(
+    inside: Tensor, sigma: float | Tensor, bases: Tensor, log_shares: Tensor | None = None
+) -> Tensor:
+    """Probabilities [T, K, M] of the classes, given U_k^T x [T, K, M, d] of the noisy points.
+
+    w = softmax_k(log pi_k - d_k / 2 ln(1 + 1/s^2) + |U_k^T x|^2 / (2 s^2 (1 + s^2))).
+    """
+    variance = torch.as_tensor(sigma, dtype=inside.dtype).square().expand(inside[:, 0, :, 0].shape)
+    gain = inside.square().sum(-1) / (2 * variance * (1 + variance))[:, None]
     widths = bases.square().sum((-2, -1))[..., None]  # d_k, as columns of zeros count nothing
-    logits = gain - widths / 2 * (1 / variance).log1p()[..., None, :]
+    logits = gain - widths / 2 * (1 / variance).log1p()[:, None]
     if log_shares is not None:
         logits = logits + log_shares[:, None]
-    weights = logits.softmax(1)[..., None]
-    projected = (weights * (inside @ bases.mT)).sum(1)
-    return projected / (1 + variance)[..., None]
+    return logits.softmax(1)

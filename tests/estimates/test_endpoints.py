@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import program
 from scipy.stats import ttest_1samp
 
-from depthbias.estimates import power
 from depthbias.estimates.arm_names import in_arm
 from depthbias.estimates.endpoints import (
     VERDICT_ARMS,
@@ -13,11 +13,13 @@ from depthbias.estimates.endpoints import (
     decision,
     detectable_slope,
     p_value,
+    read_slopes,
     verdict,
     verdict_rows,
 )
 from depthbias.estimates.tidy import tidy
 from depthbias.system.errors import UserError
+from depthbias.system.files import write_csv
 
 KAPPA = Endpoint("kappa_per_depth", "published", "90-10", 0.1, ("log_odds_shift_per_depth",))
 
@@ -110,6 +112,24 @@ def test_a_study_without_slopes_says_what_it_needs():
     }
 
 
+def test_an_arm_without_a_slope_is_named():
+    rows = study([0.2] * 5)
+    rows = rows[rows["metric"] != in_arm("kappa_per_depth", "manifold")]
+    answer, told = judged(rows)[1]["answer"], judged(rows)[1]["sentence"]
+    assert answer == "cannot tell" and "no slope for images on the manifold" in told
+
+
+def test_slopes_are_read_as_they_were_written(tmp_path):
+    rows = verdict_rows(study([0.2] * 5), KAPPA)
+    write_csv(tmp_path / "a.csv", rows)
+    pd.testing.assert_frame_equal(
+        read_slopes(tmp_path / "a.csv"), rows.reset_index(drop=True), check_dtype=False
+    )
+    (tmp_path / "b.csv").write_text("role,metric\n")
+    with pytest.raises(UserError, match=r"b\.csv: not a table of slopes"):
+        read_slopes(tmp_path / "b.csv")
+
+
 def test_a_misspelt_secondary_slope_is_refused():
     with pytest.raises(UserError, match="no slope 'lpips_per_dept'; did you mean 'lpips_per_dep"):
         judged(
@@ -127,6 +147,8 @@ def test_p_agrees_with_the_interval_and_with_the_t_test():
         assert found == pytest.approx(test.pvalue, rel=1e-9)
         assert (found < 0.05) == (lower > 0 or upper < 0)
     assert np.isnan(p_value(0.3, np.nan, np.nan, 2))
+    assert p_value(0.3, 0.3, 0.3, 9) == 0  # whole numbers that agree leave no width
+    assert np.isnan(p_value(0.0, 0.0, 0.0, 9))
 
 
 def test_holm_and_benjamini_hochberg_by_hand():
@@ -170,18 +192,12 @@ def test_the_detectable_slope_is_found_in_80_of_100_simulations():
 
 
 def test_power_is_printed_in_one_line_and_impossible_designs_refused(monkeypatch, capsys):
-    command = ["power", "--depths", "2", "3", "4", "--seeds", "5", "--spread", "0.3"]
-    monkeypatch.setattr("sys.argv", command)
-    power.main()
+    program(monkeypatch, "power", *["--depths", "2", "3", "4", "--seeds", "5", "--spread", "0.3"])
     slope = detectable_slope(np.repeat([2.0, 3.0, 4.0], 5), 0.3)
     told = f"15 models detect a slope of {slope:.3g} a stage with 80 % power.\n"
     assert capsys.readouterr().out == told
     impossible = ("--depths 2 --seeds 5 --spread 0.3", "--depths 2 3 --seeds 1 --spread 0.3")
     for words in (*impossible, "--depths 2 3 --seeds 5 --spread 0"):
-        monkeypatch.setattr("sys.argv", ["power", *words.split()])
-        with pytest.raises(UserError, match="give two depths, three models, a spread above 0"):
-            power.main()
-
-
-def test_a_slope_without_an_error_has_a_p_of_0_or_none():
-    assert p_value(1.0, 1.0, 1.0, 4.0) == 0 and np.isnan(p_value(0.0, 0.0, 0.0, 4.0))
+        with pytest.raises(SystemExit):
+            program(monkeypatch, "power", *words.split())
+        assert "give two depths, three models, and a spread above 0" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Snakemake, imported once and forked for each call: a start costs seconds, a fork milliseconds.
+"""Snakemake and DVC, imported once and forked for each call: a start costs seconds.
 
 Reads requests (JSON, one a line) and answers each with an exit status. Where a shell would start
 `python scripts/<name>.py`, the job runs in the fork itself (toy_job.py).
@@ -13,6 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import dvc.cli
 import snakemake.cli
 import snakemake.shell
 import toy_job
@@ -56,11 +57,14 @@ def call(request):
     out = os.open(request["output"], os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    sys.argv = ["snakemake", *request["arguments"]]
+    sys.argv = [request["program"], *request["arguments"]]
     sys.modules["snakemake.shell"].sp = Processes()  # the name snakemake.shell is the class
     code = 1
     try:
-        snakemake.cli.main(sys.argv[1:])
+        if request["program"] == "dvc":
+            code = dvc.cli.main(sys.argv[1:])
+        else:
+            snakemake.cli.main(sys.argv[1:])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
         if isinstance(end.code, str):

@@ -101,11 +101,13 @@ def is_target(path):
 class Toys:
     """The server, a finished study that histories begin with, and what fresh runs make."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, plant=None):
         self.folder, self.server, self.fresh_runs, self.count = folder, Server(folder), {}, 0
         self.began, self.calls = time.time(), 0
         self.template = folder / "template"
         make_code(self.template)
+        if plant:
+            plant(self.template)
         code, output = self.server(self.template, *OPTIONS, *TARGETS)
         assert code == 0, output
         commit(self.template, "A finished study")
@@ -183,6 +185,7 @@ class Histories(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.folder, self.branches, self.folders = self.toys.copy(), [], []
+        self.halfway = False  # something ran, but not all that had to
         self.excused, self.damaged = set(), set()  # files whose jobs may run though nothing changed
         self.toys.calls += 1
 
@@ -218,7 +221,7 @@ class Histories(RuleBasedStateMachine):
         lines = [line for line in lines if line != row] if row in lines else [*lines, row]
         path.write_text("\n".join(lines) + "\n")
 
-    @precondition(lambda self: not self.damaged)
+    @precondition(lambda self: not self.damaged and not self.halfway)  # docs/reliability.md: limits
     @rule(name=one_of(lambda toys: ["everything", *TOUCHED, *toys.made]), old=st.booleans())
     def touch(self, name, old):
         paths = [path for path in self.folder.rglob("*") if ".git" not in path.parts]
@@ -292,12 +295,13 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def clone_and_pull(self):
         self.run_to_the_end(TARGETS)
+        self.toys.server.dvc(self.folder, "commit", "-f")
+        self.toys.server.dvc(self.folder, "push")
         commit(self.folder, "Before the clone")
         self.toys.count += 1
         clone = self.toys.folder / f"clone{self.toys.count}"
         git(self.folder.parent, "clone", "-q", str(self.folder), str(clone))
-        for part in ("data", "results", ".snakemake/metadata"):
-            shutil.copytree(self.folder / part, clone / part, copy_function=shutil.copyfile)
+        self.toys.server.dvc(clone, "pull")
         shutil.rmtree(self.folder)
         self.folder, self.branches = clone, []
 
@@ -307,6 +311,7 @@ class Histories(RuleBasedStateMachine):
         (self.folder / toy_job.JOBS).unlink(missing_ok=True)
         code, output = self.toys.server(self.folder, *OPTIONS, *arguments, **environment)
         ran, after = jobs(self.folder), files(self.folder)
+        self.halfway |= bool(ran)
         rewritten = set()
         for job in ran:
             outputs = job["out"]
@@ -331,6 +336,7 @@ class Histories(RuleBasedStateMachine):
                 (self.folder / name).unlink()
                 self.damaged.discard(name)
         assert code == 0, output
+        self.halfway = False
         found, fresh = files(self.folder), self.toys.fresh(self.folder)
         wanted = {path: fresh[path] for path in fresh if path in found or is_target(path)}
         wrong = sorted(path for path in wanted if found.get(path) != wanted[path])

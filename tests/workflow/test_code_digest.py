@@ -61,10 +61,16 @@ def test_the_code_of_a_script_is_what_it_imports_with_the_packages_above():
     assert not any("diffusion/trainer" in name or "/report/" in name for name in names)
 
 
+def test_the_code_of_a_page_is_also_its_template():
+    names = {path.name for path in files_of("write_page")}
+    assert {"page.py", "page.html", "page.css", "page.js"} < names
+
+
 def test_all_modules_of_the_library_are_used_by_a_script():
     used = {file for path in (ROOT / "scripts").glob("*.py") for file in files_of(path.stem)}
     modules = set((ROOT / "depthbias").rglob("*.py"))
-    unused = {path.relative_to(ROOT).as_posix() for path in modules - used}
+    commands = {path for path in modules if '__name__ == "__main__"' in path.read_text()}
+    unused = {path.relative_to(ROOT).as_posix() for path in modules - used - commands}
     assert {name for name in unused if not name.startswith("depthbias/config/")} == set()
 
 

@@ -1,46 +1,64 @@
 """Random histories, those that once failed, and faults that the histories must find."""
 
 import os
-import shutil
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from histories import Histories, Toys, files
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
+HISTORIES = int(os.environ.get("HISTORIES", "150"))
+
+
+@contextmanager
+def toys_with(plant=None):
+    """Toy studies in a folder of their own, in memory where there is such a place."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="histories-", dir=memory) as folder:
+        made = Toys(Path(folder), plant)
+        yield made
+        made.server.close()
 
 
 @pytest.fixture(scope="module")
 def toys():
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    folder = Path(tempfile.mkdtemp(prefix="histories-", dir=memory))
-    try:
-        made = Toys(folder)
+    with toys_with() as made:
         yield made
-        made.server.close()
-    finally:
-        shutil.rmtree(folder)
 
 
-def explore(toys, count):
-    machine = type("Machine", (Histories,), {"toys": toys})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=count,
-            stateful_step_count=8,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
+def machine_of(toys):
+    return type("Machine", (Histories,), {"toys": toys})
+
+
+def explore(toys, count, phases=tuple(Phase)):
+    """Run random histories, the same ones every time."""
+    began, before = time.time(), toys.calls
+    chosen = settings(
+        max_examples=count,
+        stateful_step_count=8,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
     )
-    print(f"{toys.calls} histories in {time.time() - toys.began:.0f} s")
+    try:
+        run_state_machine_as_test(machine_of(toys), settings=chosen)
+    finally:
+        print(f"{toys.calls - before} histories in {time.time() - began:.0f} s")
+
+
+def replay(toys, history):
+    machine = machine_of(toys)()
+    machine.begin()
+    for name, arguments in history:
+        getattr(machine, name)(**arguments)
+    machine.teardown()
 
 
 # Histories that once failed, as they were shrunk, and what failed.
@@ -51,6 +69,10 @@ KEPT = {
     "a changed job that failed was not run again": [
         ("edit_a_value", {"change": ("overrides", {"depth3": {"learning_rate": 0.003}})}),
         ("kill", {"job": 1, "moment": "before", "who": "job"}),
+    ],
+    "a label table of an older date was not seen": [
+        ("edit_the_labels", {"row": "2.png,9"}),
+        ("touch", {"name": "raw/labels.csv", "old": True}),
     ],
     "the same, of a damaged input that was deleted": [
         ("damage", {"name": "data/tiny/images.npz", "how": "emptied"}),
@@ -65,13 +87,83 @@ def test_the_plan_worked_out_by_hand_is_what_a_fresh_run_makes(toys):
 
 @pytest.mark.parametrize("fault", KEPT)
 def test_histories_that_once_failed(toys, fault):
-    machine = type("Machine", (Histories,), {"toys": toys})()
-    machine.begin()
-    for name, arguments in KEPT[fault]:
-        getattr(machine, name)(**arguments)
-    machine.teardown()
+    replay(toys, KEPT[fault])
 
 
 @pytest.mark.slow
 def test_random_histories(toys):
     explore(toys, HISTORIES)
+
+
+# Faults to plant: (file, text, text instead, what histories then say, the shortest that does).
+STALE, NEEDLESS = "not as a fresh run makes them", "ran, and nothing had changed"
+FAULTS = {
+    "the digest leaves out constants": (
+        "workflow/code_digest.py",
+        "        return ascii(part)\n",
+        "        return '' if isinstance(part, int) else ascii(part)\n",
+        STALE,
+        [("change_a_constant", {"module": "scripts/sample.py", "place": "TOY = "})],
+    ),
+    "the digest follows only imports at the top of a file": (
+        "workflow/code_digest.py",
+        'ast.walk(ast.parse(path.read_text(encoding="utf-8")))',
+        'ast.parse(path.read_text(encoding="utf-8")).body',
+        STALE,
+        [("change_a_constant", {"module": "depthbias/diffusion/trainer.py", "place": "TOY = "})],
+    ),
+    "the digest takes in docstrings": (
+        "workflow/code_digest.py",
+        "    return isinstance(value, ast.Constant) and isinstance(value.value, str)\n",
+        "    return False\n",
+        NEEDLESS,
+        [("reword", {"module": "scripts/sample.py", "what": "docstring"})],
+    ),
+    "options are hidden from Snakemake": (
+        "workflow/rules/common.smk",
+        '"options": options}',
+        '"options": lambda w, input: options(w) if callable(options) else options}',
+        STALE,
+        [("edit_a_value", {"change": ("training.clip", 2.0)})],
+    ),
+    "dates are compared instead of contents": (
+        "workflow/records.py",
+        "LARGEST)\n",
+        "0)\n",
+        NEEDLESS,
+        [("touch", {"name": "data/tiny/images.npz", "old": False})],
+    ),
+}
+
+
+def plant_in(folder, file, text, instead):
+    path = folder / file
+    assert path.read_text().count(text) == 1
+    path.write_text(path.read_text().replace(text, instead))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_faults_are_seen(fault):
+    *change, said, history = FAULTS[fault]
+    planted = toys_with(lambda folder: plant_in(folder, *change))
+    with planted as toys, pytest.raises(AssertionError, match=said):
+        replay(toys, history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [next(iter(FAULTS)), list(FAULTS)[-1]])
+def test_random_histories_find_planted_faults(fault):
+    *change, said, _ = FAULTS[fault]
+    planted = toys_with(lambda folder: plant_in(folder, *change))
+    with planted as toys, pytest.raises(AssertionError, match=said):
+        explore(toys, HISTORIES, phases=[Phase.generate])
+
+
+@pytest.mark.slow
+def test_a_history_that_once_failed_fails_without_the_repair():
+    change = ("workflow/rules/common.smk", "remember_failures()\n", "\n")
+    with toys_with(lambda folder: plant_in(folder, *change)) as toys:
+        for fault in [name for name in KEPT if "job that failed" in name]:
+            with pytest.raises(AssertionError, match=STALE):
+                replay(toys, KEPT[fault])

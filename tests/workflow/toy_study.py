@@ -8,6 +8,7 @@ import ast
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
 from modulefinder import ModuleFinder
@@ -36,7 +37,15 @@ def toy(value=1):
 MADE = ("data", "results", "metrics")
 TARGETS = ["all", "sweeps_tiny"]
 # One job at a time, in one order; a faster scheduler than Snakemake's own, of the same jobs.
-OPTIONS = ["--cores", "1", "--scheduler", "greedy", "--max-jobs-per-timespan", "100000/1s"]
+OPTIONS = [
+    "--nocolor",
+    "--cores",
+    "1",
+    "--scheduler",
+    "greedy",
+    "--max-jobs-per-timespan",
+    "100000/1s",
+]
 
 
 def toy_params():
@@ -51,8 +60,8 @@ def toy_params():
 
 
 def reached(root, path):
-    """The files of the library behind a Python file, as Python's own ModuleFinder finds them."""
-    finder = ModuleFinder([str(root)])
+    """The files of library and scripts behind a Python file, as ModuleFinder finds them."""
+    finder = ModuleFinder([str(root), str(root / "scripts")])
     finder.run_script(str(path))
     files = [module.__file__ for module in finder.modules.values() if module.__file__]
     return sorted({Path(file).relative_to(root).as_posix() for file in files})
@@ -83,6 +92,12 @@ def make_code(folder):
         path.write_text(HEADER + path.read_text() + BODY.format(imports=""))
     reach = {path.stem: reached(folder, path) for path in scripts}
     (folder / "toy-reach.json").write_text(json.dumps(reach))
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / ".dvc").mkdir()
+    shutil.copy2(ROOT / ".dvc/.gitignore", folder / ".dvc/.gitignore")
+    store = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {folder.parent}/store\n"
+    (folder / ".dvc/config").write_text(store)
     ignored = (ROOT / ".gitignore").read_text()
     (folder / ".gitignore").write_text(f"{ignored}toy-jobs.jsonl\n")
     (folder / "raw").mkdir()
@@ -109,23 +124,28 @@ class Server:
 
     def __init__(self, folder):
         self.output, self.modules = folder / "output.txt", folder / "modules.json"
+        apart = {"DVC_SITE_CACHE_DIR": str(folder / "site"), "DVC_NO_ANALYTICS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "fork_server.py")],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"} | apart,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.learning = True
+        self.known = set()
 
-    def __call__(self, folder, *arguments, **environment):
-        """Snakemake in a folder: its exit status and what it says."""
-        request = {"folder": str(folder), "arguments": ["--nocolor", *arguments]}
-        request |= {"environment": environment, "output": str(self.output)}
-        request["modules"] = str(self.modules) if self.learning else ""
-        self.learning = False
+    def __call__(self, folder, *arguments, program="snakemake", **environment):
+        """Snakemake or DVC in a folder: its exit status and what it says."""
+        learned = "" if (program, arguments[0]) in self.known else str(self.modules)
+        self.known.add((program, arguments[0]))  # the first time, the server learns what it imports
+        request = {"program": program, "folder": str(folder), "arguments": arguments}
+        request |= {"environment": environment, "output": str(self.output), "modules": learned}
         print(json.dumps(request), file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline()), self.output.read_text()
+
+    def dvc(self, folder, *arguments):
+        code, output = self(folder, *arguments, program="dvc")
+        assert code == 0, output
 
     def close(self):
         self.process.stdin.close()

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -106,8 +107,9 @@ DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
 FLIPS = "results/{study}/flips.csv"
 SUMMARY = "results/{study}/summary.csv"
-SLOPES = "results/{study}/slopes.csv"
+SLOPES = "results/{study}/verdict.csv"
 VERDICT = "results/{study}/verdict.json"
+PAGE = "results/{study}/index.html"
 FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
@@ -148,6 +150,11 @@ def flags(block=(), **more):
             items = value
         words += [f"--{key.replace('_', '-')}", *map(str, items)]
     return shlex.join(words)
+
+
+def fingerprint_of(path):
+    """The contents of a file from outside as a parameter: it may be exchanged for one of an older date."""
+    return sha256(Path(path).read_bytes()).hexdigest() if Path(path).is_file() else ""
 
 
 def of_wildcards(w):
@@ -297,6 +304,14 @@ def study_figures(study):
     ]
 
 
+def page_figures(study):
+    """Both files of each figure that the page of a study may show; it takes the smaller one."""
+    wanted = ["kappa", "diversity", "neighbors", "membership", "bias-variance", "score-errors"]
+    wanted += ["depth-use", "convergence", "quality", "proportions", "thresholds"]
+    asked = expand(f"{FIGURES}/{{name}}.{{kind}}", study=study, name=wanted, kind=["svg", "png"])
+    return [path for path in asked if path in study_figures(study)]
+
+
 def sweep_figures(study):
     """The figures of all sweeps of a study; where its seeds share no image, what they have in common at each size."""
     sweeps = [name for name in SWEEPS if SWEEPS[name].study == study]
@@ -322,7 +337,7 @@ def targets(phase, study):
         "labels": lambda: expand([SHEET, SHEET_PAGE], study=study),
         "evaluate": lambda: expand(SUMMARY, study=study),
         "figures": lambda: [
-            *expand([SUMMARY, METRICS, METRICS_PLOT, VERDICT], study=study),
+            *expand([SUMMARY, METRICS, METRICS_PLOT, VERDICT, PAGE], study=study),
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),

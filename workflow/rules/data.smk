@@ -14,6 +14,7 @@ rule prepare:
     params:
         code=digest("prepare"),
         data=lambda w: flags(study_of(w).data.model_dump(exclude={"heldout", "seed"})),
+        labels=lambda w: fingerprint_of(study_of(w).data.labels),
     shell:
         'python "$DEPTHBIAS/scripts/prepare.py" {params.data} --workers {threads} --output {output:q} &> {log:q}'
 

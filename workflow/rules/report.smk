@@ -1,5 +1,6 @@
 # Input: summary.csv (and samples, logs and trajectories for what it does not hold). Output: results/<study>/figures/ (SVG
-# and PNG) and results/<study>/tables/ (CSV, Markdown, HTML), captioned for `snakemake --report`; results/sweeps/.
+# and PNG) and results/<study>/tables/ (CSV, Markdown, HTML), captioned for `snakemake --report`; results/sweeps/;
+# results/<study>/index.html, the page of a study.
 
 # Figures drawn from the summary alone, and the descriptions beside it. A figure's function: depthbias/report/registry.py.
 # category of the report: {name: (title there, files that say what its distances are)}
@@ -222,3 +223,25 @@ use rule script as write_usage with:
     localrule: True
     params:
         **calls("write_usage", of_wildcards),
+
+
+use rule script as write_page with:
+    input:
+        summary=SUMMARY,
+        slopes=SLOPES,
+        verdict=VERDICT,
+        images=of_base(IMAGES),
+        subsets=lambda w: of_study(SUBSET, w),
+        samples=lambda w: of_study(SAMPLES, w, sampler=main_sampler(w)),
+        classes=lambda w: of_study(CLASSES, w, sampler=main_sampler(w)),
+        manifold=MANIFOLD,
+        figures=lambda w: page_figures(w.study),
+        meta=lambda w: of_study(MODEL_META, w),
+        usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
+    output:
+        PAGE,
+    params:
+        **calls(
+            "write_page",
+            lambda w: flags(study=w.study, settings=study_of(w).model_dump()),
+        ),
