@@ -17,6 +17,7 @@ from depthbias.report.names import ratio_title
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, SOURCE, male_slope
 
 AGREES, DISAGREES, OPEN = "as claimed", "the opposite", "open"
+CORRECTED = "open, after the correction"
 WORDS = {
     "log_odds_shift_per_depth": "log-odds shift",
     "kappa_per_depth": "kappa",
@@ -174,7 +175,7 @@ def _says(row: pd.Series, sign: int) -> str:
     """
     p = row["p"] if row["role"] == "primary" else row["p_corrected"]
     if not p < LEVEL:
-        return OPEN
+        return CORRECTED if row["p"] < LEVEL else OPEN
     return AGREES if sign * row["value"] > 0 else DISAGREES
 
 

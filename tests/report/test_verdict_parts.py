@@ -189,6 +189,7 @@ def test_a_slope_that_does_not_survive_the_correction_is_open():
     assert judged(named([*arms(0.3), *barely]))["diversity"].verdict == "supported"
     found = judged(named([*arms(0.3), *barely, *many]))["diversity"]
     assert found.verdict == "open: not told apart from 0"
+    assert found.lines[0].says == "open, after the correction"
 
 
 def test_neighbours_are_the_nearest_ones_and_the_sign_follows_the_measure():
