@@ -114,6 +114,10 @@ FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
 MATCHED = "results/sweeps/{sweep}-matched"
+LANDSCAPE = "results/theory/landscape.csv"
+MOLRG = "results/theory/molrg.csv"
+THEORY = "results/theory/summary.csv"
+THEORY_FIGURE = "results/theory/figures"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
 # Every format is a target: of a job whose other files are there, Snakemake makes a file again only if it is asked for.
@@ -271,9 +275,13 @@ def labelled(wildcards):
 
 
 def asked_for(words):
-    """The active studies and those whose targets are among the words of a command, with their sweeps' studies."""
+    """The active studies and those whose targets are among the words of a command, with their sweeps' studies.
+
+    And the theory bench, where a word names it or a part of it.
+    """
     named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
-    return [study for study in STUDIES if BASE.get(study, study) in {*ACTIVE, *named}]
+    theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
+    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
 
 
 def disjoint_figure(study):
