@@ -9,7 +9,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Transform
 
 from depthbias.estimates.tidy import of, over_seeds
 from depthbias.report.panels import (
@@ -60,8 +59,7 @@ def plot_merging(rows: pd.DataFrame) -> Figure:
             found = of(here, "landscape_share:simulated")
             draw_points(axes, found["k"].to_numpy(), found, mark._replace(marker="o"), 0, ls="none")
         axes.set(title=f"groups of {group}", ylim=(-0.02, 0.56))
-        axes.set_xticks(range(0, int(mine["k"].max()) + 1, 2 if mine["k"].max() > 6 else 1))
-        axes.label_outer()
+    grid[0, 0].set_xticks(range(0, int(rows["k"].max()) + 1, 2))
     grid[0, 0].set_ylabel("minority's share of minima")
     figure.supxlabel("level of abstraction (mergings)", fontsize=8)
     lines = [Line2D([], [], color=m.colour, label=ratio) for ratio, m in marks.items()]
@@ -83,8 +81,8 @@ def plot_laws(rows: pd.DataFrame, summaries: Sequence[pd.DataFrame]) -> Figure:
     _draw_laws(grid[0, 0], kappas, marks)
     for summary, axes in zip(summaries, grid[0, 1:], strict=True):
         _draw_measured(axes, summary, kappas, marks)
-    notes = [] if summaries else ["no measured kappa: theory.landscape.kappa_of names no study"]
-    groups = {f"groups of {name}": mark for name, mark in marks.items()}
+    notes = [] if summaries else ["theory.landscape.kappa_of names no study"]
+    groups = {f"groups of {name}": mark._replace(line="-") for name, mark in marks.items()}
     legend_above(figure, [*law_handles(False), *mark_handles(groups)], notes)
     return figure
 
@@ -96,6 +94,7 @@ def _draw_laws(axes: Axes, kappas: pd.DataFrame, marks: Mapping[str, Mark]) -> N
             axes.plot(mine["k"], mine["value"], mark.marker, color=mark.colour, ls=line, ms=3)
     log_axis(axes.yaxis, 0.8, 100)
     axes.set(xlim=(-0.2, 4.2), xlabel="level (mergings)", ylabel="predicted kappa")
+    axes.set_xticks(range(5))
 
 
 def _draw_measured(
@@ -127,38 +126,28 @@ def plot_surface(_: pd.DataFrame) -> Figure:
     from depthbias.theory.energy import Energy, distinct
 
     energy, minority = Energy(torch.tensor(PLACES)[:, None]), torch.tensor(MINORITY)
-    line = torch.linspace(-6.5, 6.5, 400, dtype=torch.float64)[:, None]
-    figure, grid = panel_grid(1, len(SURFACE_LEVELS), share="col")
+    line = torch.linspace(-6.0, 5.6, 400, dtype=torch.float64)[:, None]
+    figure = Figure(figsize=(7.0, 2.0), layout="constrained")
+    grid = figure.subplots(1, len(SURFACE_LEVELS))
     marks = dict(zip(("majority", "minority"), class_marks(2), strict=True))
-    for s, axes in zip(SURFACE_LEVELS, grid[0], strict=True):
-        axes.plot(line[:, 0], energy.value(line, s), color=GREY, lw=1)
-        minima, _ = distinct(energy.descend(energy.points, s), s)
+    for s, axes in zip(SURFACE_LEVELS, grid, strict=True):
+        height = energy.value(line, s)
+        axes.plot(line[:, 0], height, color=GREY, lw=1)
+        minima, _owners = distinct(energy.descend(energy.points, s), s)
         theirs = energy.weights(minima, s)[:, minority].sum(1) > 0.5
+        low, high = float(height.min()), float(height.max())
         for wanted, mark in zip((False, True), marks.values(), strict=True):
-            shown = minima[theirs == wanted]
-            points: dict[str, Any] = {
-                "color": mark.colour,
-                "marker": mark.marker,
-                "ls": "none",
-                "clip_on": False,
-            }
-            axes.plot(shown[:, 0], energy.value(shown, s), **points)
-            own = energy.points[minority == wanted, 0]
-            axes.plot(own, [-0.06] * len(own), "|", color=mark.colour, transform=_foot(axes))
-        axes.set(title=f"s = {s:g}: {len(minima)} minima", xlabel="x")
-        axes.set_yticks([])
-    grid[0, 0].set_ylabel("energy $E_s(x)$, own scale")
-    handles = [
-        Line2D([], [], color=m.colour, marker=m.marker, ls="none", label=f"minimum of the {n}")
-        for n, m in marks.items()
-    ]
-    legend_above(figure, handles, [])
+            shown, own = minima[theirs == wanted], energy.points[minority == wanted, 0]
+            look: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "ls": "none"}
+            axes.plot(shown[:, 0], energy.value(shown, s), **look)
+            axes.plot(own, [low - 0.15 * (high - low)] * len(own), "|", color=mark.colour)
+        axes.set(title=f"s = {s:g}: {len(minima)} minim{'a' if len(minima) > 1 else 'um'}")
+        axes.set(yticks=[], xlabel="x")
+    grid[0].set_ylabel("energy $E_s(x)$")
+    dots = {f"minimum of the {name}": mark._replace(line="none") for name, mark in marks.items()}
+    ticks = Line2D([], [], color=GREY, marker="|", ls="none", label="data points")
+    legend_above(figure, [*mark_handles(dots), ticks], [])
     return figure
-
-
-def _foot(axes: Axes) -> Transform:
-    """x in data units, y as a share of the height of the axes."""
-    return axes.get_xaxis_transform()
 
 
 @styled()
@@ -188,8 +177,8 @@ def plot_energy(rows: pd.DataFrame) -> Figure:
         axes.set_ylabel(label)
     figure.supxlabel("s (images span -1 to 1)", fontsize=8)
     grey = [
-        Line2D([], [], color=GREY, marker="o", label="of minima; Hessian norm"),
-        Line2D([], [], color=GREY, marker="o", label="of images; gradients", **DASHED),
+        Line2D([], [], color=GREY, marker="o", label="share of minima; Hessian"),
+        Line2D([], [], color=GREY, marker="o", label="of images; gradient", **DASHED),
     ]
     legend_above(figure, [*mark_handles(marks), *grey], [])
     return figure

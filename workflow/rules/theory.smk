@@ -19,6 +19,13 @@ THEORY_FIGURES = {
 THEORY_PARTS = {"landscape": LANDSCAPE, "molrg": MOLRG}
 
 
+def theory_files(part):
+    """The table and the figures of a part."""
+    figures = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
+    made = expand(figures, name=THEORY_FIGURES[part], kind=FIGURE_KINDS)
+    return [THEORY_PARTS[part], *made]
+
+
 use rule compute as measure_landscape with:
     input:
         images=IMAGES.format(study=OF_LANDSCAPE.study),
@@ -86,16 +93,3 @@ for part, figures in THEORY_FIGURES.items():
                 **calls("plot_theory", name),
             shell:
                 'python "$DEPTHBIAS/scripts/{params.script}.py" {params.options} {params.files} &> {log:q}'
-
-    rule:
-        name:
-            f"theory_{part}"
-        input:
-            THEORY_PARTS[part],
-            expand(f"{THEORY_FIGURE}/{{name}}.{{kind}}", name=figures, kind=FIGURE_KINDS),
-
-
-rule theory:
-    input:
-        THEORY,
-        [getattr(rules, f"theory_{part}").input for part in THEORY_FIGURES],
