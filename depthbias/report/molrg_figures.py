@@ -105,7 +105,9 @@ def _draw_edges(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) -> None:
         for part in ("value", "lower", "upper"):
             mine[part] -= mine["k"]
         draw_points(axes, mine["k"].to_numpy(), mine, marks[name], 2.5 * place)
-    axes.set_ylim(-0.4, 3.2)
+    reach = rows["upper"] - rows["k"]
+    axes.set(ylim=(-0.4, max(1.6, reach.max() + 0.2)))
+    axes.set(xlim=(rows["k"].min() - 0.6, rows["k"].max() + 0.8), xticks=rows["k"].unique())
 
 
 def _split(rows: pd.DataFrame) -> pd.DataFrame:

@@ -88,3 +88,10 @@ def test_phase_diagrams_show_shares_and_the_boundary(molrg):
     shares = axes["K = 1: learned denoiser"].images[0].get_array()
     assert np.allclose(shares[:, 0], [0, 1 / 3, 1, 1, 1, 1])
     assert axes["K = 1: PCA"].lines[1].get_ydata().tolist() == [2, 3]
+
+
+def test_the_boundary_stands_inside_its_panel(molrg):
+    left = FIGURES["boundary"](molrg, []).axes[0]
+    assert left.get_xlim() == pytest.approx((1.4, 3.8)) and left.get_ylim()[1] > 1.6
+    drawn = {tuple(line.get_ydata()) for line in left.lines if len(line.get_xdata()) == 2}
+    assert (0.0, 0.0) in drawn and any(np.allclose(y, [2 / 3, 2 / 3]) for y in drawn)

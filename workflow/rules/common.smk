@@ -114,8 +114,10 @@ FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
 MATCHED = "results/sweeps/{sweep}-matched"
-LANDSCAPE = "results/theory/landscape.csv"
-MOLRG = "results/theory/molrg.csv"
+THEORY_PARTS = {
+    "landscape": "results/theory/landscape.csv",
+    "molrg": "results/theory/molrg.csv",
+}
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
@@ -333,6 +335,13 @@ def sweep_figures(study):
     ]
     points = [point for name in sizes for point in PARAMS.points(name)]
     return made + expand(FIGURE_FILES, study=points, name=apart)
+
+
+def theory_files(part):
+    """The table and the figures of a part of the theory bench."""
+    path = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
+    figures = expand(path, name=THEORY_FIGURES[part], kind=FIGURE_KINDS)
+    return [THEORY_PARTS[part], *figures]
 
 
 def targets(phase, study):

@@ -16,14 +16,6 @@ THEORY_FIGURES = {
         "boundary": "the boundary of recovery, and the learned denoiser",
     },
 }
-THEORY_PARTS = {"landscape": LANDSCAPE, "molrg": MOLRG}
-
-
-def theory_files(part):
-    """The table and the figures of a part."""
-    figures = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
-    made = expand(figures, name=THEORY_FIGURES[part], kind=FIGURE_KINDS)
-    return [THEORY_PARTS[part], *made]
 
 
 use rule compute as measure_landscape with:
@@ -36,7 +28,7 @@ use rule compute as measure_landscape with:
             seed=STUDIES[OF_LANDSCAPE.study].seeds[0],
         ),
     output:
-        LANDSCAPE,
+        THEORY_PARTS["landscape"],
     params:
         **calls(
             "measure_landscape",
@@ -49,7 +41,7 @@ use rule compute as measure_landscape with:
 
 use rule compute as measure_molrg with:
     output:
-        MOLRG,
+        THEORY_PARTS["molrg"],
     params:
         **calls("measure_molrg", flags(OF_MOLRG.model_dump(), seed=PARAMS.theory.seed)),
 
