@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,12 @@ def snakemake(folder, *arguments, timeout=900, **environment):
         timeout=timeout,
         check=False,
     )
+
+
+def program(monkeypatch, name, *words):
+    """Run scripts/NAME.py with these words in this process."""
+    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+    runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
 
 
 def rules(*targets):

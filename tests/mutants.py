@@ -107,6 +107,7 @@ def main() -> int:
     alive = [m for m in tried if m.code == 0]
     untested = [m for m in tried if m.code in UNTESTED]
     killed = len(tried) - len(alive) - len(untested)  # a test failed, or never ended
+    late = sum(m.code not in KILLED for m in tried) - len(alive) - len(untested)
     used, equivalent, left = set(), 0, list(untested)
     for mutant in alive:
         places = [i for i, rule in enumerate(rules) if is_equivalent(mutant, rule)]
@@ -123,7 +124,8 @@ def main() -> int:
             print(f"no survivor is equivalent by: {rule['why']} ({rule['old']})")
     share = killed / max(len(tried), 1)
     other = killed / max(len(tried) - equivalent, 1)
-    print(f"{len(tried)} mutants: {killed} killed ({share:.1%}), {equivalent} equivalent, ", end="")
+    print(f"{len(tried)} mutants: {killed} killed ({share:.1%}; {late} by time), ", end="")
+    print(f"{equivalent} equivalent, ", end="")
     print(f"{len(left)} left, {len(untested)} of these without a test; {len(untried)} not tried")
     print(f"killed of those that are not equivalent: {other:.1%}")
     return int(share < LEAST or bool(left or untried))

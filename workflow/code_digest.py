@@ -24,7 +24,7 @@ def use_checkout() -> None:
 
 @cache
 def digest(script: str) -> str:
-    """Of scripts/<script>.py and all library modules that it imports, directly or not."""
+    """Of scripts/<script>.py and all that it imports of scripts and library, directly or not."""
     found = hashlib.sha256()
     for path in files_of(script):
         name = path.relative_to(ROOT).as_posix()
@@ -34,7 +34,7 @@ def digest(script: str) -> str:
 
 @cache
 def files_of(script: str) -> list[Path]:
-    """The script and the library modules, sorted, with the `__init__.py` of their packages.
+    """The scripts and the library modules, sorted, with the `__init__.py` of their packages.
 
     Beside a module may lie other files of its name, such as the template of a page.
     """
@@ -49,7 +49,7 @@ def files_of(script: str) -> list[Path]:
 
 @cache
 def _imported(path: Path) -> frozenset[Path]:
-    """The files of the depthbias modules that a Python file imports, anywhere in it."""
+    """The scripts and depthbias modules that a Python file imports, anywhere in it."""
     names = {"depthbias"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -58,6 +58,7 @@ def _imported(path: Path) -> frozenset[Path]:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     parts = [name.split(".") for name in names if name.split(".")[0] == "depthbias"]
     places = {ROOT.joinpath(*part[:end]) for part in parts for end in range(1, len(part) + 1)}
+    places |= {ROOT / "scripts" / name for name in names if "." not in name and name != "depthbias"}
     files = [p / "__init__.py" if p.is_dir() else p.with_suffix(".py") for p in places]
     return frozenset(file for file in files if file.is_file())
 

@@ -34,7 +34,8 @@ def wilson(count: float, n: float) -> Estimate:
     from statsmodels.stats.proportion import proportion_confint  # a second of import time
 
     lower, upper = proportion_confint(count, n, method="wilson")
-    return Estimate(count / n, float(lower), float(upper), round(n))
+    value = count / n  # at 0 and 1 rounding puts a limit on the wrong side of it
+    return Estimate(value, float(min(lower, value)), float(max(upper, value)), round(n))
 
 
 def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:

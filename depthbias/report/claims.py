@@ -3,18 +3,31 @@
 A claim about depth is judged by slopes on depth, each corrected for its number (verdict.csv).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from depthbias.estimates.endpoints import AMPLIFIES, ATTENUATES, FLAT, Endpoint
 from depthbias.estimates.tidy import main_sampler, models, of, over_seeds
-from depthbias.report.cells import cell
+from depthbias.report.cells import PARTS, cell
 from depthbias.report.names import ratio_title
 from depthbias.report.published import LPIPS_X100, NEAREST_COSINE, SOURCE, male_slope
 
 AGREES, DISAGREES, OPEN = "as claimed", "the opposite", "open"
+CORRECTED = "open, after the correction"
+WORDS = {
+    "log_odds_shift_per_depth": "log-odds shift",
+    "kappa_per_depth": "kappa",
+    "lpips_per_depth": "perceptual distance of two images",
+    "nn_cosine_per_depth": "cosine with the nearest training image",
+    "nn_distance_per_depth": "distance to the nearest training image",
+    "attack_auc_per_depth": "area under the ROC curve of an attack",
+    "class_variance_sets_per_depth": "variance of the class between training sets",
+    "class_bias_per_depth": "bias² of the class",
+}
 SUPPORTED, CONTRADICTED, MIXED = "supported", "contradicted", "mixed"
 NONE_PUBLISHED = "No number is published."
 LEVEL = 0.05
@@ -141,13 +154,18 @@ def _slopes(slopes: pd.DataFrame, claim: Claim, endpoint: Endpoint) -> Iterator[
     names = slopes["metric"].str.split(":").str[0]
     rows = slopes[names.isin(claim.slopes) & (slopes["architecture"] == endpoint.series)]
     rows = rows[rows["value"].notna() & (rows["k"].isna() | (rows["k"] == rows["k"].min()))]
+    rows = rows[~rows["metric"].str.endswith(":generated")]  # bias and variance without an image
     for _, row in rows.iterrows():
         name, _, kind = row["metric"].partition(":")
-        about = [part for part in (kind, row["class"]) if part]
-        title = f"{name.removesuffix('_per_depth').replace('_', ' ')} a stage"
-        title += f" ({', '.join(about)})" if about else ""
-        says = _says(row, claim.slopes[name])
-        yield Line(f"{title}, {ratio_title(row['ratio'])}", cell(row, digits=4), says)
+        about = ", ".join(part for part in (kind, row["class"]) if part)
+        title = f"{WORDS[name]} ({about}), a stage, {ratio_title(row['ratio'])}"
+        yield Line(title, _estimate(row), _says(row, claim.slopes[name]))
+
+
+def _estimate(row: Mapping[str, float]) -> str:
+    """An estimate with three significant digits of its largest number."""
+    largest = max((abs(row[part]) for part in PARTS[:3] if np.isfinite(row[part])), default=0)
+    return cell(row, digits=max(0, 2 - math.floor(math.log10(largest))) if largest else 0)
 
 
 def _says(row: pd.Series, sign: int) -> str:
@@ -157,7 +175,7 @@ def _says(row: pd.Series, sign: int) -> str:
     """
     p = row["p"] if row["role"] == "primary" else row["p_corrected"]
     if not p < LEVEL:
-        return OPEN
+        return CORRECTED if row["p"] < LEVEL else OPEN
     return AGREES if sign * row["value"] > 0 else DISAGREES
 
 
@@ -173,5 +191,5 @@ def _linearity(summary: pd.DataFrame) -> Iterator[Line]:
             other = delta.loc[key]
             says = AGREES if row["upper"] < other["lower"] else OPEN
             says = DISAGREES if other["upper"] < row["lower"] else says
-            text = f"{cell(row, digits=3)} against {cell(other, digits=3)}"
+            text = f"{_estimate(row)} against {_estimate(other)}"
             yield Line(f"distance to Gaussian, to multi-delta: {', '.join(key[::-1])}", text, says)

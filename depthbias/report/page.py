@@ -25,14 +25,17 @@ KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 class Bar(NamedTuple):
-    """One arm of the answer: title, slope as text, decision; places on its scale, percent."""
+    """One arm of the answer: title, slope as text, decision; places on its scale, percent.
+
+    An arm without a slope has no place.
+    """
 
     title: str
-    estimate: str
-    says: str
-    value: float
-    lower: float
-    upper: float
+    estimate: str = "-"
+    says: str = "no slope"
+    value: float | None = None
+    lower: float = 0
+    upper: float = 0
 
 
 class Scale(NamedTuple):
@@ -63,10 +66,13 @@ def arm_bars(slopes: pd.DataFrame, endpoint: Endpoint) -> Scale | None:
 
     bars = []
     for arm in VERDICT_ARMS:
-        if (metric := in_arm(endpoint.metric, arm)) in rows.index:
-            row = rows.loc[metric]
-            ends = [place(row["value"] if pd.isna(row[end]) else row[end]) for end in ENDS]
-            bars.append(Bar(ARMS[arm].title, cell(row, digits=3), row["decision"], *ends))
+        title, metric = ARMS[arm].title, in_arm(endpoint.metric, arm)
+        if metric not in rows.index:
+            bars.append(Bar(title))
+            continue
+        row = rows.loc[metric]
+        ends = [place(row["value"] if pd.isna(row[end]) else row[end]) for end in ENDS]
+        bars.append(Bar(title, cell(row, digits=3), row["decision"], *ends))
     rising = SIGNS[endpoint.metric] > 0
     return Scale(bars, place(0), place(-smallest), place(smallest), f"{smallest:g}", rising)
 

@@ -68,18 +68,35 @@ def read_shown(
         range(len(told)),
         key=lambda i: (order.index(told[i].run.architecture), int(told[i].run.seed)),
     )
-    training, shown = map_npz(images_path, "images"), []
+    images = [join(read_samples(samples[i]), told[i]).images[:NOISES].copy() for i in places]
+    models = [told[i] for i in places]
+    near = _near(models, images, subsets, images_path)
     shallowest: dict[tuple[str, ...], Classes] = {}
-    for place in places:
-        one = told[place]
-        run = one.run
-        series = get_architecture(run.architecture).shown_with
-        first = shallowest.setdefault((run.ratio, run.seed, series), one)
-        images = join(read_samples(samples[place]), one).images[:NOISES]
-        rows = subset_of(subsets, one.path, run.ratio, run.seed).rows
-        near = rows[nearest_rows(images, training, rows)]
-        shown.append(Shown(one, manifold.of(run), one.labels != first.labels, images, near))
+    shown = []
+    for one, own, rows in zip(models, images, near, strict=True):
+        series = get_architecture(one.run.architecture).shown_with
+        first = shallowest.setdefault((one.run.ratio, one.run.seed, series), one)
+        changed = one.labels != first.labels
+        shown.append(Shown(one, manifold.of(one.run), changed, own, rows))
     return shown
+
+
+def _near(
+    models: Sequence[Classes],
+    images: Sequence[np.ndarray],
+    subsets: Sequence[Subset],
+    images_path: Path,
+) -> list[np.ndarray]:
+    """Rows of the nearest training images of each model; those of a subset are read once."""
+    training, near = map_npz(images_path, "images"), [np.empty(0)] * len(models)
+    trained = [(one.run.ratio, one.run.seed) for one in models]
+    for ratio, seed in dict.fromkeys(trained):
+        own = [i for i, key in enumerate(trained) if key == (ratio, seed)]
+        rows = subset_of(subsets, models[own[0]].path, ratio, seed).rows
+        found = nearest_rows(np.concatenate([images[i] for i in own]), training, rows)
+        for i, part in zip(own, np.split(rows[found], len(own)), strict=True):
+            near[i] = part
+    return near
 
 
 def nearest_rows(queries: np.ndarray, images: np.ndarray, rows: np.ndarray) -> np.ndarray:

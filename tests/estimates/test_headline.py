@@ -89,6 +89,7 @@ def test_shares_of_every_class_stay_and_are_nested_by_it():
         row("lpips:alex", 0.1),
         row("lpips:alex", 0.4, architecture="depth3"),
         row("linearity", 0.9, k=45, **{"class": "middle"}),
+        row("lpips:vgg", 0.7, **{"class": "six"}),
     ]
     assert nested(headline(tidy(rows))) == {
         "share_corrected": {
@@ -96,6 +97,7 @@ def test_shares_of_every_class_stay_and_are_nested_by_it():
             "60-40": {"depth3": {"nine": 0.3}},
         },
         "lpips:alex": {"90-10": {"depth2": 0.1, "depth3": 0.4}},
+        "lpips:vgg": {"90-10": {"depth2": {"six": 0.7}}},
         "linearity": {"90-10": {"depth2": 0.9}},  # its class is a regime of noise: always the same
     }
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from depthbias.estimates.intervals import stream
 from depthbias.estimates.noise_bootstrap import BLOCK, NoiseBootstrap
 
 DRAWS = 4000
@@ -54,3 +55,21 @@ def test_an_image_counts_as_often_as_it_occurs():
     twice = bootstrap.sums(np.array([[True, False]] * 2), np.array([[0, 3]] * 2))
     assert twice[:, 0] == pytest.approx(2 * once[:, 0])
     assert not twice[:, 1].any()
+
+
+def test_sums_are_of_the_weights_of_seed_and_index():
+    """By a loop over images: the weight of index i is column i % BLOCK of its block's stream."""
+    noise = np.array([(3, 0), (3, 5), (3, BLOCK), (4, 5), (3, 2 * BLOCK - 1)])
+    flags = np.array([[1, 0], [1, 1], [0, 1], [1, 0], [1, 1]], dtype=bool)
+    bootstrap, expected = NoiseBootstrap(7), np.zeros((7, 2))
+    for (seed, index), own in zip(noise, flags, strict=True):
+        drawn = stream("noise", str(seed), str(index // BLOCK))
+        weights = drawn.standard_exponential((7, BLOCK), dtype=np.float32)
+        expected += weights[:, [index % BLOCK]] * own
+    found = bootstrap.sums(flags, noise)
+    assert found.dtype == np.float64 and found == pytest.approx(expected, rel=1e-6)
+    assert len(bootstrap._weights) == 3  # drawn once: two blocks of seed 3, one of seed 4
+    assert all(kept.shape == (7, BLOCK) for kept in bootstrap._weights.values())
+    kept = {key: value.copy() for key, value in bootstrap._weights.items()}
+    assert bootstrap.sums(flags, noise) == pytest.approx(found, rel=1e-12)
+    assert all(np.array_equal(kept[key], value) for key, value in bootstrap._weights.items())

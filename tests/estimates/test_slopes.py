@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from depthbias.estimates.intervals import independent_share, over_seeds
-from depthbias.estimates.slopes import intercept_weights, least_squares_slope, slope_weights
+from depthbias.estimates.intervals import combined, independent_share, over_seeds
+from depthbias.estimates.slopes import (
+    cr3_error,
+    intercept_weights,
+    least_squares_slope,
+    slope_weights,
+)
 
 
 def still(values):
@@ -68,3 +73,30 @@ def test_a_runs_own_image_error_is_counted_once():
     shared = over_seeds(values, values[:, None] + 2 * rng.normal(size=20_000), 5)
     expected = np.hypot(spread.upper - spread.value, 1.96 * 2)
     assert shared.upper - shared.value == pytest.approx(expected, rel=0.05)
+
+
+def test_a_slope_is_made_of_its_parts():
+    """Draws that share a tilt: the errors of HC3 and of the draws, by plain numpy."""
+    rng = np.random.default_rng(3)
+    x = np.array([2.0, 2, 3, 3, 5])
+    values = 0.4 * x + rng.normal(size=5)
+    draws = values[:, None] + np.outer(x, rng.normal(size=4000)) + rng.normal(size=(5, 4000))
+    design = np.stack([np.ones(5), x], axis=1)
+    found = least_squares_slope(x[:4], values[:4], draws[:4])
+    weights = np.linalg.pinv(design[:4])[1]
+    hat = np.diag(design[:4] @ np.linalg.pinv(design[:4]))
+    residuals = values[:4] - design[:4] @ np.linalg.pinv(design[:4]) @ values[:4]
+    error = np.sqrt(((weights * residuals / (1 - hat)) ** 2).sum())
+    independent = independent_share(draws[:4], weights, design[:4])
+    half = stats.t.ppf(0.975, 2) * error
+    expected = combined(weights @ values[:4], half, weights @ draws[:4], 4, independent)
+    assert found == pytest.approx(expected, rel=1e-9) and 0.05 < independent < 0.95
+    assert intercept_weights(x) @ values == pytest.approx(np.linalg.pinv(design)[0] @ values)
+
+
+@pytest.mark.parametrize(("leverage", "known"), [(1.0, False), (1 - 1e-12, False), (0.999, True)])
+def test_the_error_of_a_run_of_leverage_1_is_unknown(leverage, known):
+    found = cr3_error(np.array([3.0, 4.0]), np.array([1.0, 2.0]), np.array([0.5, leverage]))
+    assert np.isfinite(found) == known
+    plain = cr3_error(np.array([3.0, 4.0]), np.array([1.0, 2.0]), np.array([0.5, 0.0]))
+    assert plain == pytest.approx(10)  # (3 * 1 / .5)^2 + (4 * 2)^2

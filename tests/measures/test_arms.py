@@ -1,5 +1,7 @@
 """Shares of the classes by every way of counting images: closed forms, bounds, their errors."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from scipy import stats
 from scipy.special import logit
 
 from depthbias.estimates.arm_names import ARMS
+from depthbias.estimates.intervals import stream
 from depthbias.estimates.noise_bootstrap import NoiseBootstrap
 from depthbias.estimates.runs import Run
 from depthbias.measures.arms import measure
@@ -82,3 +85,62 @@ def test_draws_of_a_bound_are_the_posterior_of_its_share():
         halves = 0.5 if arm == "least" else 1  # half an image of the class, and of the failures
         expected = stats.beta(count + halves, 600 - count + 1.5 - halves)
         assert stats.kstest(draws, expected.cdf).statistic < 0.015
+
+
+def test_draws_of_every_arm_are_those_of_weighted_images():
+    """By a loop: weights of noises, half an image more in each part, then the arm's own formula."""
+    rng = np.random.default_rng(1)
+    labels, decided, accepted = rng.integers(0, 2, 40), *(rng.random((2, 40)) < 0.7)
+    run = one_run(labels, decided=decided, accepted=accepted)
+    instrument = Instrument(["six", "nine"], np.array([[90, 20], [10, 80]]), 50)
+    acceptance = Acceptance(["six", "nine"], np.array([0.8, 0.6]), np.array([30, 20]), 50)
+    model = measure(run, instrument, acceptance, NoiseBootstrap(50))
+    weights = NoiseBootstrap(50).sums(np.eye(40, dtype=bool), run.noise)
+
+    def shares(group, parts):
+        columns = [
+            weights[:, own].sum(axis=1)
+            + stream("half an image", group, *run.run.key, name).standard_gamma(0.5, 50)
+            for name, own in parts.items()
+        ]
+        stacked = np.stack(columns, axis=1)
+        counts = np.array([own.sum() for own in parts.values()])
+        return counts / counts.sum(), stacked / stacked.sum(axis=1, keepdims=True)
+
+    own = {"six": labels == 0, "nine": labels == 1}
+    sure = decided & accepted
+    values, draws = shares("all", own)
+    assert model.arms["raw"].values == pytest.approx(values)
+    assert model.arms["raw"].draws == pytest.approx(draws)
+    assert model.arms[""].values == pytest.approx(instrument.solve(values))
+    assert model.arms[""].draws == pytest.approx(instrument.solve_draws(draws))
+    values, draws = shares("decided", {name: flags & decided for name, flags in own.items()})
+    assert model.arms["decided"].values == pytest.approx(values)
+    assert model.arms["decided"].draws == pytest.approx(draws)
+    values, draws = shares("manifold", {name: flags & accepted for name, flags in own.items()})
+    values, draws = values / acceptance.rates, draws / acceptance.drawn
+    assert model.arms["manifold"].values == pytest.approx(values / values.sum())
+    assert model.arms["manifold"].draws == pytest.approx(draws / draws.sum(axis=1, keepdims=True))
+    values, draws = shares("sure", {n: f & sure for n, f in own.items()} | {"": ~sure})
+    assert model.arms["least"].values == pytest.approx(values[:2])
+    assert model.arms["least"].draws == pytest.approx(draws[:, :2])
+    assert model.arms["most"].values == pytest.approx(values[:2] + values[2])
+    assert model.arms["most"].draws == pytest.approx(draws[:, :2] + draws[:, 2:])
+    assert model.failed.values == pytest.approx(values[2:])
+    assert model.failed.draws == pytest.approx(draws[:, 2:])
+    values, draws = shares("open", {"open": ~decided, "decided": decided})
+    assert model.undecidable.values == pytest.approx(values[:1])
+    assert model.undecidable.draws == pytest.approx(draws[:, :1])
+    n = {name: arm.n for name, arm in model.arms.items()}
+    sizes = {"decided": decided.sum(), "manifold": accepted.sum()}
+    assert n == dict.fromkeys(("", "raw", "least", "most"), 40) | sizes
+    assert model.failed.n == model.undecidable.n == model.n == 40
+    assert model.run == run.run and model.trained is run.trained
+
+
+def test_an_arm_without_an_image_has_no_share_and_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = measured_run(one_run([0, 1, 1], decided=np.zeros(3, dtype=bool)), draws=50)
+    assert np.isnan(model.arms["decided"].values).all() and model.arms["decided"].n == 0
+    assert model.failed.values == model.undecidable.values == [1]

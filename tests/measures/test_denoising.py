@@ -1,7 +1,6 @@
 """Denoising errors: closed forms of known denoisers, rows, effective depth, and the scripts."""
 
 import json
-import runpy
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import program
 from measures.denoising_runs import DEAD, SIGMAS, made_up
 
 from depthbias.data.splits import Split
@@ -556,11 +556,6 @@ def trained(tmp_path_factory):
 
 
 RUN = {"study": "s", "ratio": "90-10", "architecture": "depth3", "seed": "0"}
-
-
-def program(monkeypatch, name, *words):
-    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
-    runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
 
 
 def measure_words(folder, output, levels=None, **changes):

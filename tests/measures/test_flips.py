@@ -1,14 +1,12 @@
 """Rows of round trips, their archives, and the scripts."""
 
 import json
-import runpy
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import program
 
 from depthbias.diffusion.checkpoints import save_model
 from depthbias.diffusion.unet import build_unet
@@ -250,11 +248,6 @@ def study(tmp_path_factory):
         split[part] = {"six": [first, first + 2], "nine": [first + 1, first + 5]}
     write_json(folder / "split.json", split)
     return folder
-
-
-def program(monkeypatch, name, *words):
-    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
-    runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
 
 
 def words_of(folder, seed, output, levels=LEVELS, **changes):

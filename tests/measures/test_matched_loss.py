@@ -1,13 +1,12 @@
 """Depths at equal held-out loss: which snapshots are taken, and what is made of them."""
 
 import json
-import runpy
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import program
 from measures.denoising_runs import made_up
 
 from depthbias.estimates.runs import Run
@@ -137,11 +136,6 @@ def test_a_run_of_another_study_is_refused():
     assert snapshots_of([errors], SEEN)[0].seen == 400
     with pytest.raises(UserError, match="study 's': none of time-100, time-200: leave it out"):
         snapshots_of([errors], {"time-100": 100, "time-200": 200})
-
-
-def program(monkeypatch, name, *words):
-    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
-    runpy.run_path(str(ROOT / f"scripts/{name}.py"), run_name="__main__")
 
 
 def test_the_script_reads_archives_of_all_studies(tmp_path, monkeypatch):

@@ -57,3 +57,47 @@ def test_equal_seeds_differ_by_nothing_but_chance():
 
 def test_one_noise_seed_makes_no_row():
     assert rows_of([run_of([0.1], 0)]).empty
+
+
+def test_every_group_has_its_rows_and_rests_on_the_images_of_one_noise_seed():
+    """Of three noise seeds two differences; of two ratios each its own, over training seeds."""
+    runs = [
+        replace(one, run=one.run._replace(ratio=ratio, sampler=sampler))
+        for ratio, sampler, shares in (
+            ("90-10", "ddim-4", [0.1, 0.2, 0.4]),
+            ("60-40", "ddim-4", [0.3, 0.3, 0.2]),
+            ("60-40", "heun-4", [0.2, 0.5, 0.2]),
+        )
+        for one in (run_of(shares, seed, 100) for seed in (0, 1))
+    ]
+    table = rows_of(runs).set_index(["metric", "ratio", "sampler", "k"])
+    assert len(table) == len(ARMS) * 3 * 2 and not table.index.duplicated().any()
+    expected = {
+        ("90-10", "ddim-4", 4): (0.2, 0.1),
+        ("90-10", "ddim-4", 5): (0.4, 0.1),
+        ("60-40", "ddim-4", 4): (0.3, 0.3),
+        ("60-40", "ddim-4", 5): (0.2, 0.3),
+        ("60-40", "heun-4", 4): (0.5, 0.2),
+        ("60-40", "heun-4", 5): (0.2, 0.2),
+    }
+    for key, (share, first) in expected.items():
+        row = table.loc[("log_odds_noise_difference_raw", *key)]
+        assert row["value"] == pytest.approx(logit(share) - logit(first))
+        assert (row["n"], row["runs"], row["seed"]) == (200, 2, "all")
+        assert (row["study"], row["architecture"], row["class"]) == ("s", "depth2", "nine")
+
+
+def test_fates_of_images_go_with_their_noise_and_a_model_without_one_is_left_out():
+    """All images of the second noise seed of one model are undecided: it has no such share."""
+    runs = [run_of([0.1, 0.2], seed, 100) for seed in (0, 1)]
+    runs[1] = replace(runs[1], decided=np.arange(200) < 100)
+    accepted = np.arange(200) % 2 > 0
+    runs[0] = replace(runs[0], accepted=accepted)
+    table = rows_of(runs).set_index("metric")
+    row = table.loc["log_odds_noise_difference_decided"]
+    assert (row["n"], row["runs"]) == (100, 1)
+    assert row["value"] == pytest.approx(logit(0.2) - logit(0.1))
+    row = table.loc["log_odds_noise_difference_manifold"]
+    assert (row["n"], row["runs"]) == (50 + 100, 2)
+    nobody = [replace(run, decided=np.zeros(200, dtype=bool)) for run in runs]
+    assert "log_odds_noise_difference_decided" not in set(rows_of(nobody)["metric"])

@@ -9,6 +9,7 @@ from depthbias.estimates.tidy import tidy
 from depthbias.measures.manifolds import Manifold
 from depthbias.report.claims import judge
 from depthbias.report.lights import RULES, lights
+from depthbias.report.page import arm_bars
 
 ENDPOINT = Endpoint("kappa_per_depth", "published", "90-10", 0.1, ("log_odds_shift_per_depth",))
 MANIFOLD = Manifold(
@@ -188,6 +189,7 @@ def test_a_slope_that_does_not_survive_the_correction_is_open():
     assert judged(named([*arms(0.3), *barely]))["diversity"].verdict == "supported"
     found = judged(named([*arms(0.3), *barely, *many]))["diversity"]
     assert found.verdict == "open: not told apart from 0"
+    assert found.lines[0].says == "open, after the correction"
 
 
 def test_neighbours_are_the_nearest_ones_and_the_sign_follows_the_measure():
@@ -217,6 +219,38 @@ def errors(gaussian, delta, half=0.1):
 )
 def test_linearity_compares_two_denoisers(rows, word):
     assert judged(named([*arms(0.3), *rows]))["linearity"].verdict == word
+
+
+def test_an_estimate_has_three_digits_and_says_what_it_is():
+    [line] = judged(named([*arms(0.3), *lpips(0.5, half=12.3)]))["diversity"].lines
+    assert line.name.startswith("perceptual distance of two images (alex), a stage, trained on")
+    assert line.estimate == "0.5 [-11.8, 12.8]"
+
+
+def test_a_study_of_one_ratio_is_judged_by_its_log_odds():
+    endpoint = Endpoint("log_odds_shift_per_depth", "published", "natural", 0.1)
+    rows = [one | {"metric": "log_odds_shift", "ratio": "natural"} for one in models(0.05)]
+    metric = endpoint.metric
+    rows += [slope(in_arm(metric, a), -0.3, ratio="natural") for a in VERDICT_ARMS]
+    summary = tidy(rows)
+    slopes = verdict_rows(summary, endpoint)
+    found = judge(summary, slopes, verdict(slopes, endpoint), endpoint)
+    assert [(one.key, one.verdict) for one in found] == [("bias", "supported")]
+    told = {one.key: one.state for one in lights(summary, endpoint, MANIFOLD)}
+    assert told["power"] == "holds" and told["quality"] == "not measured"
+    scale = arm_bars(slopes, endpoint)
+    assert not scale.rising and len(scale.bars) == 5
+    for bar in scale.bars:
+        assert 0 <= bar.lower < bar.value < bar.upper < scale.zero < scale.far <= 100
+    assert scale.zero - scale.near == pytest.approx(scale.far - scale.zero, abs=0.02)
+
+
+def test_an_arm_without_a_slope_is_shown_as_such():
+    rows = [one for one in arms(0.3) if not one["metric"].endswith("_manifold")]
+    scale = arm_bars(verdict_rows(tidy(named(rows)), ENDPOINT), ENDPOINT)
+    said = [(bar.estimate, bar.says, bar.value is None) for bar in scale.bars]
+    assert said[2] == ("-", "no slope", True)
+    assert set(said[:2] + said[3:]) == {("0.300 [0.250, 0.350]", "amplifies", False)}
 
 
 def test_a_study_without_slopes_has_no_claim_and_no_light():

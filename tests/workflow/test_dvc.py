@@ -38,7 +38,7 @@ AFTER_BIAS = [
     *(f"plot_{name}" for name in ("depth_use", "convergence", "bias_variance", "flips")),
 ]
 AFTER_TRAIN = [
-    *("sample", "classify", "embed", "measure_structure", "estimate_structure"),
+    *("sample", "classify", "embed", "measure_model", "estimate_structure"),
     *(
         "measure_quality",
         "measure_bias",
@@ -47,8 +47,8 @@ AFTER_TRAIN = [
         "measure_reproducibility",
     ),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
-    *("measure_flips", "estimate_flips"),
-    *("measure_denoising", "estimate_denoising", "measure_membership", "plot_roc"),
+    "estimate_flips",
+    *("estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",
     *AFTER_BIAS,
 ]

@@ -64,6 +64,12 @@ def test_tiny_study_makes_every_artefact(tiny):
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
     verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
     assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
+    page = (tiny / RESULTS / "index.html").read_text()
+    assert (
+        verdict["sentence"].partition(":")[0] in page
+        and 'id="samples"' in page
+        and len(page) < 20e6
+    )
     slopes = pd.read_csv(tiny / RESULTS / "verdict.csv")
     assert set(slopes.role) == {"primary", "secondary", "other"}
     assert not list(tiny.rglob("*.tmp")) and not list(tiny.rglob("resume-*"))
@@ -213,7 +219,7 @@ def test_every_study_has_a_plan(study):
 def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     jobs = planned(ROOT, "--forceall", "sweeps_mnist-sweep")
     # 4 sizes and 2 other widths with 2 seeds each; the 3 snapshots are of the two at the base
-    assert (jobs["train"], jobs["snapshot"], jobs["measure_structure"]) == (12, 6, 18)
+    assert (jobs["train"], jobs["snapshot"], jobs["measure_model"]) == (12, 6, 18)
     assert jobs["prepare"] == jobs["split"] == jobs["train_classifier"] == jobs["embed_real"] == 1
     assert (jobs["plot_sweep"], jobs["plot_disjoint"]) == (3, 4)
     assert "measure_matched" not in jobs  # there is one depth
@@ -325,6 +331,7 @@ HEAVY |= {
     "measure_structure",
     "measure_denoising",
     "measure_flips",
+    "measure_model",
     "measure_neighbors",
     "measure_quality",
     "write_architectures",

@@ -50,7 +50,7 @@ def parse(words, is_output):
         if word.startswith("--"):
             flag = word
             if flag not in NO_MATTER:
-                options[flag] = []
+                options.setdefault(flag, [])  # a script of several has some flags twice
         elif word.startswith(PLACES):
             (outputs if is_output(word) else inputs).append((flag, word))
         elif flag not in NO_MATTER:

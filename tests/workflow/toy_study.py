@@ -60,8 +60,8 @@ def toy_params():
 
 
 def reached(root, path):
-    """The files of the library behind a Python file, as Python's own ModuleFinder finds them."""
-    finder = ModuleFinder([str(root)])
+    """The files of library and scripts behind a Python file, as ModuleFinder finds them."""
+    finder = ModuleFinder([str(root), str(root / "scripts")])
     finder.run_script(str(path))
     files = [module.__file__ for module in finder.modules.values() if module.__file__]
     return sorted({Path(file).relative_to(root).as_posix() for file in files})

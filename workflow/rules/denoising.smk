@@ -1,25 +1,4 @@
-# Input: trained weights, the images they were trained on, and held-out ones. Output: beside the weights denoising-errors.npz
-# (errors image by image, of the model and of it without its deepest stages); denoising.csv, membership.csv.
-
-
-use rule on_gpu as measure_denoising with:
-    input:
-        model=MODEL,
-        meta=MODEL_META,
-        images=of_base(IMAGES),
-        split=of_base(SPLIT),
-        subset=SUBSET,
-    output:
-        DENOISING_RUN,
-    params:
-        **calls(
-            "measure_denoising",
-            lambda w: flags(
-                study_of(w).denoising,
-                batch_size=study_of(w).sampling.batch_size,
-                run=dict(w.items()),
-            ),
-        ),
+# Input: denoising-errors.npz of all models. Output: denoising.csv, membership.csv; depths of a sweep at equal loss.
 
 
 use rule script as estimate_denoising with:

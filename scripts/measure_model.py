@@ -1,0 +1,33 @@
+"""Measure one trained denoiser in one process, as its imports take longer than its measurements.
+
+measure_model.py measure_structure FLAGS + measure_denoising FLAGS + ... + all FLAGS: calls these
+scripts one after another. Words for one script may stand in several places; all: for each.
+"""
+
+import sys
+from itertools import groupby
+
+import measure_denoising
+import measure_flips
+import measure_structure
+
+from depthbias.system.errors import UserError, command
+
+SCRIPTS = {part.__name__: part for part in (measure_structure, measure_denoising, measure_flips)}
+
+
+def main() -> None:
+    words: dict[str, list[str]] = {name: [] for name in (*SCRIPTS, "all")}
+    for apart, group in groupby(sys.argv[1:], "+".__eq__):
+        name, *flags = group
+        if not apart and name not in words:
+            raise UserError(f"{name}: not one of {', '.join(words)}")
+        if not apart:
+            words[name] += flags
+    for name, part in SCRIPTS.items():
+        sys.argv = [name, *words[name], *words["all"]]
+        part.main()
+
+
+if __name__ == "__main__":
+    command(main)
