@@ -1,6 +1,6 @@
 """Measure one trained denoiser in one process, as its imports take longer than its measurements.
 
-measure_model.py measure_structure FLAGS + measure_denoising FLAGS + ... + all FLAGS: calls these
+measure_model.py measure_structure FLAGS then measure_denoising FLAGS then all FLAGS: calls such
 scripts one after another. Words for one script may stand in several places; all: for each.
 """
 
@@ -18,7 +18,7 @@ SCRIPTS = {part.__name__: part for part in (measure_structure, measure_denoising
 
 def main() -> None:
     words: dict[str, list[str]] = {name: [] for name in (*SCRIPTS, "all")}
-    for apart, group in groupby(sys.argv[1:], "+".__eq__):
+    for apart, group in groupby(sys.argv[1:], "then".__eq__):
         name, *flags = group
         if not apart and name not in words:
             raise UserError(f"{name}: not one of {', '.join(words)}")

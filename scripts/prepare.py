@@ -15,6 +15,7 @@ from depthbias.system.progress import Progress
     flag("--channels", "1 grey, 3 RGB", int, choices=[1, 3]),
     flag("--raw", "folder of the files as downloaded", default=""),
     flag("--labels", "label table (CSV: file, label) of a folder", default=""),
+    flag("--on-conflict", "an image with two labels", choices=["stop", "drop"], default="stop"),
     switch("--by-person", "tell who is in each image"),
     flag("--workers", "processes that decode images", positive, default=1),
     file("--output", "prepared images to write (.npz)"),
@@ -28,11 +29,12 @@ def main(args: Arguments) -> None:
     data = load_data_set(
         args.dataset,
         folders,
-        Path(args.labels),
+        Path(args.labels) if args.labels else None,
         size=args.size,
         channels=args.channels,
         workers=args.workers,
         by_person=args.by_person,
+        on_conflict=args.on_conflict,
     )
     with Progress(len(data.source), f"prepare {args.dataset}") as progress:
         write_data_set(args.output, data, progress.update)

@@ -5,8 +5,9 @@ import json
 import numpy as np
 
 from depthbias.data.dataset import read_blocks
+from depthbias.data.duplicates import first_copies, settled
 from depthbias.data.persons import hold_out_of
-from depthbias.data.splits import class_labels, first_copies
+from depthbias.data.splits import class_labels
 from depthbias.system.arguments import IMAGES, Arguments, file, flag, script, switch
 from depthbias.system.files import fingerprint, read_npz, write_json
 
@@ -17,15 +18,18 @@ CLASSES = 'JSON, majority first: {"six": {"any": ["6"]}, "nine": {"all": [...], 
     IMAGES,
     flag("--classes", CLASSES, json.loads),
     switch("--by-person", "nobody in pool and held-out images"),
+    flag("--on-conflict", "a picture in two classes", choices=["stop", "drop"], default="stop"),
     flag("--heldout", "images held out a class", int),
     flag("--seed", "draws the held-out images", int),
     file("--output", "split to write (.json)"),
 )
 def main(args: Arguments) -> None:
-    attributes, names = read_npz(args.images, "attributes", "names")
+    attributes, names, source = read_npz(args.images, "attributes", "names", "source")
     classes = list(args.classes)
-    labels = class_labels(attributes, names.tolist(), args.classes)
-    kept = first_copies(read_blocks(args.images), labels >= 0)
+    filed = class_labels(attributes, names.tolist(), args.classes)
+    first = first_copies(read_blocks(args.images), filed >= 0)
+    labels = settled(filed, first, classes, source.tolist(), args.on_conflict)
+    kept = first == np.arange(len(labels))
     split = hold_out_of(
         args.images, np.where(kept, labels, -1), classes, args.heldout, args.seed, args.by_person
     )
@@ -35,6 +39,7 @@ def main(args: Arguments) -> None:
             "classes": classes,
             "population": [np.count_nonzero(labels == index) for index in range(len(classes))],
             "duplicates": np.count_nonzero((labels >= 0) & ~kept),
+            "conflicts": np.count_nonzero(filed != labels),
             "pool": dict(zip(classes, split.pool, strict=True)),
             "calibration": dict(zip(classes, split.calibration, strict=True)),
             "control": dict(zip(classes, split.control, strict=True)),

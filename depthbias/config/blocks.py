@@ -70,7 +70,13 @@ class Data(Block):
         description=", ".join(f"{name} ({row.description})" for name, row in DATA_SETS.items())
     )
     raw: str = Field(default="", description="folder of the files as downloaded; empty for digits")
-    labels: str = Field(default="", description="folder only: CSV with the columns file,label")
+    labels: str = Field(
+        default="",
+        description="folder only: CSV with the columns file,label; empty: a sub-folder a class",
+    )
+    on_conflict: Literal["stop", "drop"] = Field(
+        default="stop", description="where a picture is in two classes; drop: use no such picture"
+    )
     size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
     channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
     heldout: int = Field(

@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from depthbias.data.dataset import DataSet, find_file, read_text
+from depthbias.data.dataset import DataSet, find_file
 from depthbias.data.persons import read_persons
 from depthbias.data.photos import Photo, decode_stream
+from depthbias.data.tables import read_text
 from depthbias.system.errors import UserError, reading
 
 ATTRIBUTES = "list_attr_celeba.txt"

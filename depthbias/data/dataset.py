@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.system.errors import reading
 from depthbias.system.files import map_npz, replacing
 
 BLOCK = 4096  # images mapped at a time: 50 MB at 64x64x3
@@ -39,12 +38,6 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 def find_file(name: str, folders: Sequence[Path]) -> Path | None:
     """The first of folder/name that exists (file or folder), else None."""
     return next((folder / name for folder in folders if (folder / name).exists()), None)
-
-
-def read_text(path: Path) -> str:
-    """The UTF-8 text of a file (a byte-order mark is dropped); UserError when it cannot be read."""
-    with reading(path, "not UTF-8 text", "save it as UTF-8, or fetch it again"):
-        return path.read_text(encoding="utf-8-sig")
 
 
 def write_data_set(

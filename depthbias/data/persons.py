@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.data.dataset import find_file, read_text
+from depthbias.data.dataset import find_file
 from depthbias.data.splits import Split, hold_out
+from depthbias.data.tables import read_text
 from depthbias.system.errors import UserError
 from depthbias.system.files import names_npz, read_npz
 

@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from depthbias.system.errors import UserError, reading
+from depthbias.data.bit_depth import eight_bits
+from depthbias.system.errors import UserError, reading, several
 
-Photo = tuple[str, Path | bytes]  # a name for messages, and where the file is or what it holds
+# A name for messages, and where the file is, what it holds, or why it cannot be read.
+Photo = tuple[str, Path | bytes | UserError]
 BLOCK = 64  # photos a task: large enough to hide the cost of passing it, small enough to hold many
 # What Pillow raises on damaged files, besides the bombs.
 DAMAGE = (
@@ -40,10 +42,12 @@ def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
     """One photo as uint8 [size, size, channels] (1: grey, 3: RGB); UserError if it is unreadable.
 
     The largest centred square is resized with Pillow's antialiased Lanczos filter, as in EDM's
-    data sets. Photos of more than PIL.Image.MAX_IMAGE_PIXELS (89 million) pixels are refused before
-    they are decoded.
+    data sets. Channels of more than 8 bits are reduced before (`eight_bits`). Photos of more than
+    PIL.Image.MAX_IMAGE_PIXELS (89 million) pixels are refused before they are decoded.
     """
     name, content = photo
+    if isinstance(content, UserError):
+        raise content
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     remedy = "replace it, or take its row out of the table"
     with (
@@ -55,7 +59,7 @@ def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
         try:
             opened = Image.open(file)
         except UnidentifiedImageError as error:  # whose words name an object, not the file
-            raise ValueError("of no known format") from error
+            raise ValueError(_unknown(file)) from error
         with opened as image:
             pixels = _square(_plain(image, "L" if channels == 1 else "RGB"), size)
     return pixels.reshape(size, size, channels)
@@ -63,9 +67,8 @@ def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
     """Upright, without transparency (put on white), in `mode`."""
-    if image.mode.startswith(("I", "F")):
-        raise ValueError("more than 8 bits a channel: convert it to 8 bits")
     ImageOps.exif_transpose(image, in_place=True)
+    image = eight_bits(image)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -80,8 +83,24 @@ def _square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def _decode_block(photos: list[Photo], size: int, channels: int) -> np.ndarray:
-    return np.stack([decode(photo, size, channels) for photo in photos])
+def _unknown(file: io.BytesIO | Path) -> str:
+    """Why Pillow does not open a file."""
+    start = file.getvalue()[:4] if isinstance(file, io.BytesIO) else file.read_bytes()[:4]
+    if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "a TIFF of a kind that Pillow does not read, such as float colours: use 16 bits"
+    return "of no known format"
+
+
+def _decode_block(photos: list[Photo], size: int, channels: int) -> tuple[np.ndarray, list[str]]:
+    """The images, and what is wrong with those that cannot be read, which are black."""
+    images = np.zeros((len(photos), size, size, channels), dtype=np.uint8)
+    problems = []
+    for place, photo in enumerate(photos):
+        try:
+            images[place] = decode(photo, size, channels)
+        except UserError as error:
+            problems.append(str(error))
+    return images, problems
 
 
 def decode_stream(
@@ -90,7 +109,19 @@ def decode_stream(
     """Blocks uint8 [n, size, size, channels] in the order of `photos`, for any number of workers.
 
     About three blocks a worker are held at a time: memory does not depend on the number of photos.
+    After the last block a UserError names all photos that cannot be read.
     """
+    problems: list[str] = []
+    for images, found in _decoded_blocks(photos, size, channels, workers):
+        problems += found
+        yield images
+    if problems:
+        raise several("", problems)
+
+
+def _decoded_blocks(
+    photos: Iterable[Photo], size: int, channels: int, workers: int
+) -> Iterator[tuple[np.ndarray, list[str]]]:
     iterator = iter(photos)
     blocks = iter(lambda: list(islice(iterator, BLOCK)), [])
     if workers == 1:
@@ -99,7 +130,7 @@ def decode_stream(
     # Spawned, not forked: a fork would share (and count again) the memory of a large zip directory.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
-    waiting: deque[Future[np.ndarray]] = deque()
+    waiting: deque[Future[tuple[np.ndarray, list[str]]]] = deque()
     try:
         for block in blocks:
             waiting.append(pool.submit(_decode_block, block, size, channels))

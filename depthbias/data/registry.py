@@ -18,13 +18,14 @@ class DataSource:
 
     load: called with those of `size`, `channels`, `folders` (where files are looked for, in turn),
     `folder` (the first of them), `table` (of labels) and `workers` that it has parameters for;
-    description: a few words; needs: keys of the block `data` that must not be empty. `labels` is
-    refused where it is not needed; knows_persons: whether it can tell who is in an image.
+    description: a few words; needs: keys of the block `data` that must not be empty; takes_labels:
+    whether it may have a table of labels; knows_persons: whether it can tell who is in an image.
     """
 
     load: Callable[..., DataSet]
     description: str
     needs: tuple[str, ...] = ()
+    takes_labels: bool = False
     knows_persons: bool = False
 
 
@@ -32,7 +33,7 @@ DATA_SETS = {
     "digits": DataSource(load_digits, "bundled with scikit-learn"),
     "mnist": DataSource(load_mnist, "downloaded", needs=("raw",)),
     "celeba": DataSource(load_celeba, "aligned faces", needs=("raw",), knows_persons=True),
-    "folder": DataSource(load_folder, "own images", needs=("raw", "labels")),
+    "folder": DataSource(load_folder, "own images", needs=("raw",), takes_labels=True),
 }
 
 
@@ -42,8 +43,8 @@ def key_problem(name: str, raw: str, labels: str, by_person: bool) -> str:
     for key in DATA_SETS[name].needs:
         if not given[key]:
             return f"{key}: data set {name} needs it"
-    if labels and "labels" not in DATA_SETS[name].needs:
-        takes = [other for other, row in DATA_SETS.items() if "labels" in row.needs]
+    if labels and not DATA_SETS[name].takes_labels:
+        takes = [other for other, row in DATA_SETS.items() if row.takes_labels]
         return f"labels: only for data set {' or '.join(takes)}, not {name}"
     if by_person and not DATA_SETS[name].knows_persons:
         takes = [other for other, row in DATA_SETS.items() if row.knows_persons]
@@ -54,21 +55,23 @@ def key_problem(name: str, raw: str, labels: str, by_person: bool) -> str:
 def load_data_set(
     name: str,
     folders: Sequence[Path],
-    table: Path,
+    table: Path | None,
     *,
     size: int,
     channels: int,
     workers: int,
     by_person: bool = False,
+    on_conflict: str = "stop",
 ) -> DataSet:
     """The data set `name` at size x size pixels with 1 (grey) or 3 (RGB) channels.
 
     folders: where its files are looked for, in turn; table: of labels, for own images; workers:
-    processes that decode images; by_person: whether to tell who is in each image. UserError for
-    files that are missing or damaged.
+    processes that decode images; by_person: whether to tell who is in each image; on_conflict:
+    "drop" lets a file have two labels. UserError for files that are missing or damaged.
     """
     load = DATA_SETS[name].load
     given = {"folders": folders, "folder": folders[0], "table": table}
-    given |= {"size": size, "channels": channels, "workers": workers, "by_person": by_person}
+    given |= {"size": size, "channels": channels, "workers": workers}
+    given |= {"by_person": by_person, "on_conflict": on_conflict}
     wanted = inspect.signature(load).parameters
     return load(**{key: value for key, value in given.items() if key in wanted})

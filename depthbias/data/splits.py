@@ -1,7 +1,6 @@
-"""Classes of a data set, exact duplicates, and what is held out; the one reader of a split."""
+"""Classes of a data set, and what is held out; the one reader of a split."""
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,25 +54,6 @@ def _in_class(attributes: np.ndarray, names: Sequence[str], name: str, rule: Rul
 
     some = chosen("any").any(axis=1) if rule.get("any") else True
     return np.asarray(chosen("all").all(axis=1) & ~chosen("none").any(axis=1) & some)
-
-
-def first_copies(blocks: Iterable[np.ndarray], wanted: np.ndarray) -> np.ndarray:
-    """bool [N]: the wanted images without exact copies (equal bytes) of an earlier wanted one.
-
-    blocks: uint8 [n, ...] arrays, N images in all; wanted: bool [N]. Images are told apart by a
-    128-bit hash; one digest an image is kept in memory.
-    """
-    kept = wanted.copy()
-    seen: set[bytes] = set()
-    row = 0
-    for block in blocks:
-        for image in block:
-            if wanted[row]:
-                digest = hashlib.blake2b(image, digest_size=16).digest()
-                kept[row] = digest not in seen
-                seen.add(digest)
-            row += 1
-    return kept
 
 
 PARTS = ("pool", "calibration", "control")

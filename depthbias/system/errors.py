@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 Unfit = tuple[type[Exception], ...]
@@ -38,6 +38,19 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
         return f"; did you mean {by_lower[close[0]]!r}?"
     first = ", ".join([*by_lower.values()][:10])
     return f"; valid: {first}{', ...' if len(by_lower) > 10 else ''}"
+
+
+MOST_NAMED = 20  # of several problems
+
+
+def several(where: object, problems: Sequence[str]) -> UserError:
+    """All problems of a file (or of no file: "") in one line, of many MOST_NAMED and a count."""
+    if len(problems) == 1:
+        return UserError(f"{where}, {problems[0]}" if where else problems[0])
+    place = f"{where}: " if where else ""
+    rest = len(problems) - MOST_NAMED
+    more = f"; and {rest} more" if rest > 0 else ""
+    return UserError(f"{place}{len(problems)} problems: {'; '.join(problems[:MOST_NAMED])}{more}")
 
 
 # What is raised where a file holds something else than it should.

@@ -3,8 +3,8 @@
 import gzip
 import hashlib
 import http.server
-import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.pictures import collect, encoded, own_folder, picture, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,7 +26,6 @@ from depthbias.data import celeba, dataset, mnist, persons, photos
 from depthbias.data.celeba import load_celeba, read_attributes
 from depthbias.data.dataset import DataSet, read_blocks, write_data_set
 from depthbias.data.digits import load_digits
-from depthbias.data.folder import load_folder, read_labels
 from depthbias.data.mnist import load_mnist, read_idx
 from depthbias.data.photos import decode, decode_stream
 from depthbias.data.resize import area_weights, resized_blocks
@@ -37,19 +37,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PREPARE = ROOT / "scripts" / "prepare.py"
 
 
-def collect(data: DataSet) -> np.ndarray:
-    return np.concatenate(list(data.blocks))
-
-
-def picture(seed: int, width: int = 178, height: int = 218) -> Image.Image:
-    coarse = np.random.default_rng(seed).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+@pytest.fixture
+def own(tmp_path):
+    return own_folder(tmp_path)
 
 
 def run_prepare(
@@ -367,12 +357,6 @@ def test_transparency_is_put_on_white():
     assert (decode(("x", encoded(clear, "PNG")), 4, 3) == 255).all()
 
 
-def test_more_than_8_bits_are_refused():
-    deep = Image.fromarray(np.full((4, 4), 40_000, np.uint16))
-    with pytest.raises(UserError, match=r"deep: .*convert it to 8 bits"):
-        decode(("deep", encoded(deep, "PNG")), 4, 1)
-
-
 @pytest.mark.parametrize("side", [12, 40])  # Pillow warns up to twice the limit, then raises
 def test_decompression_bombs_are_refused(monkeypatch, side):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
@@ -424,10 +408,20 @@ def test_stream_reads_no_further_than_it_must(monkeypatch):
     stream.close()
 
 
-def test_stream_passes_on_an_error_of_a_worker():
-    items = [("good", encoded(picture(0))), ("broken", b"x")] * 100
-    with pytest.raises(UserError, match="broken: unreadable"):
-        list(decode_stream(iter(items), 16, 3, 2))
+@pytest.mark.parametrize(("bad", "named"), [(1, 1), (3, 3), (25, 20)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stream_names_all_photos_that_cannot_be_read(bad, named, workers):
+    good = [("good", encoded(picture(0, 8, 8)))] * 100
+    items = [item for i in range(bad) for item in [*good, (f"broken{i}", b"x")]]
+    stream, count = decode_stream(iter(items), 16, 3, workers), 0
+    with pytest.raises(UserError) as error:
+        for block in stream:
+            count += len(block)
+    text = str(error.value)
+    assert count == len(items) and "\n" not in text
+    assert re.findall(r"broken\d+(?=: unreadable)", text) == [f"broken{i}" for i in range(named)]
+    assert text.startswith("broken0" if bad == 1 else f"{bad} problems: broken0")
+    assert ("; and 5 more" in text) == (bad == 25)
 
 
 class Deadly:
@@ -559,7 +553,7 @@ def test_celeba_bad_header(tmp_path, text):
 
 def test_celeba_attributes_that_are_no_text(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8"):
+    with pytest.raises(UserError, match="save it as UTF-8"):
         read_attributes(tmp_path / "a.txt")
 
 
@@ -658,69 +652,6 @@ def test_celeba_zip_bomb_is_refused(tmp_path, monkeypatch):
         collect(load_celeba([tmp_path], 16, 3, 1, False))
 
 
-# ---- the user's own folder ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def own(tmp_path):
-    folder = tmp_path / "own images"
-    (folder / "more").mkdir(parents=True)
-    for name, seed in (("a.png", 0), ("b c.png", 1), ("more/d.png", 2)):
-        (folder / name).write_bytes(encoded(picture(seed, 20, 10), "PNG"))
-    return folder
-
-
-def table(folder: Path, text: str) -> Path:
-    path = folder.parent / "labels.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_folder(own):
-    labels = table(
-        own,
-        '\ufefflabel,file,note\n"$(rm -rf /), x",a.png,1\ncat,"b c.png",2\n cat ,./more/d.png,\n',
-    )
-    data = load_folder(own, labels, 8, 1, 1)
-    assert data.source == ["a.png", "b c.png", "more/d.png"]
-    assert data.names == ["$(rm -rf /), x", "cat"]
-    assert data.attributes.tolist() == [[True, False], [False, True], [False, True]]
-    images = collect(data)
-    assert images.shape == (3, 8, 8, 1)
-    assert np.array_equal(images[2], decode(("x", own / "more/d.png"), 8, 1))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: no column 'file'"),
-        ("file,class\na.png,x\n", "line 1: no column 'label'"),
-        ("file,label\n", "lists no images"),
-        ("file,label\na.png,x\nz.png,y\n", "line 3: 'z.png' is not in "),
-        ("file,label\na.png,x\nmore,y\n", "line 3: 'more' is not in "),
-        ("file,label\na.png,x\n./a.png,y\n", "line 3: 'a.png' was already listed in line 2"),
-        ("file,label\na.png,x\nb c.png, \n", "line 3: empty label for 'b c.png'"),
-        ("file,label\na.png\n", "line 2: empty label for 'a.png'"),
-        ("file,label\n,x\n", "line 2: no file name"),
-        ("file,label\n../labels.csv,x\n", "line 2: '../labels.csv' is not the name of a file"),
-        ("file,label\n/etc/hostname,x\n", "line 2: '/etc/hostname' is not the name of a file"),
-        ('file,label\na.png,x\n"b c.png"y,x\n', "line 3: not valid CSV"),
-    ],
-)
-def test_folder_bad_table(own, text, message):
-    with pytest.raises(UserError, match=message) as error:
-        read_labels(table(own, text), own)
-    assert "\n" not in str(error.value)
-
-
-def test_folder_table_that_is_missing_or_no_text(own, tmp_path):
-    with pytest.raises(UserError, match=r"none\.csv: cannot read"):
-        read_labels(tmp_path / "none.csv", own)
-    (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff,x\n")
-    with pytest.raises(UserError, match="not UTF-8"):
-        read_labels(tmp_path / "labels.csv", own)
-
-
 # ---- the program -------------------------------------------------------------------------------
 
 
@@ -770,7 +701,7 @@ def test_prepare_reports_a_full_disk_in_one_line(own, tmp_path):
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--dataset", "folder"],
+        ["--dataset", "folder", "--on-conflict", "keep"],
         ["--dataset", "digits", "--labels", "x.csv"],
         ["--dataset", "cifar"],
         ["--dataset", "digits", "--size", "0"],

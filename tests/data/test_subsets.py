@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from depthbias.data.dataset import DataSet, write_data_set
 from depthbias.data.persons import hold_out_parts
-from depthbias.data.splits import PARTS, class_labels, first_copies, hold_out, read_split
+from depthbias.data.splits import PARTS, class_labels, hold_out, read_split
 from depthbias.data.subsets import class_counts, class_proportions, draw_subset
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz
@@ -195,20 +195,7 @@ def test_bad_classes(classes, message):
         class_labels(ALL, NAMES, classes)
 
 
-# ---- duplicates and held-out images ------------------------------------------------------------
-
-
-def test_copies_are_found_across_blocks():
-    images = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 3), dtype=np.uint8)
-    images[7] = images[2]
-    images[9] = images[2]
-    images[4] = images[3]
-    images[6] = images[5]
-    images[6, 0, 0, 0] ^= 1  # a single bit apart is no copy
-    wanted = np.ones(10, dtype=bool)
-    wanted[3] = False  # an image in no class does not displace its copy
-    kept = first_copies([images[:5], images[5:]], wanted)
-    assert np.flatnonzero(~kept).tolist() == [3, 7, 9]
+# ---- held-out images ----------------------------------------------------------------------------
 
 
 @settings(deadline=None)

@@ -27,8 +27,8 @@ def model(monkeypatch):
 
 def test_words_are_gathered_from_several_places(model):
     heard = model(
-        "measure_structure --seed 0 + measure_flips --noises 2 + all --run r + "
-        "measure_structure --model m + measure_denoising --model m + all --threads 3"
+        "measure_structure --seed 0 then measure_flips --noises 2 then all --run r then "
+        "measure_structure --model m then measure_denoising --model m then all --threads 3"
     )
     everywhere = ["--run", "r", "--threads", "3"]
     assert heard == {

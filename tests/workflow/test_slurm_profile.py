@@ -50,6 +50,7 @@ def test_local_rules_need_no_gpu_and_the_rest_is_sent_to_nodes(found, tmp_path):
         *measures,
         "classify",
         "snapshot",
+        "write_page",
     }
     assert {"prepare", "split", "subset", "summarize", "plot_grid"} < local
 

@@ -63,7 +63,8 @@ def test_tiny_study_makes_every_artefact(tiny):
     assert len(records) == 8 * 2 and set(records.job) == {"train", "ddim-4"}
     assert (records.wall_seconds > 0).all() and (records.peak_memory_bytes > 2**20).all()
     verdict = json.loads((tiny / RESULTS / "verdict.json").read_text())
-    assert len(verdict["arms"]) == 5 and verdict["sentence"].endswith(".")
+    assert len(verdict["arms"]) == 4  # no image of these models is on the manifold
+    assert verdict["sentence"].startswith("Cannot tell: ")
     page = (tiny / RESULTS / "index.html").read_text()
     assert (
         verdict["sentence"].partition(":")[0] in page

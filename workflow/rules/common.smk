@@ -186,6 +186,51 @@ def files(wildcards, input, output):
     return flags({name: value for name, value in [*input.items(), *made.items()] if value})
 
 
+# What each script behind measure_model.py calls the files of the rule.
+MEASURED = {
+    "measure_structure": {
+        **{name: name for name in ("model", "meta", "images", "subset")},
+        "output": "structure",
+        "trajectories": "trajectories",
+    },
+    "measure_denoising": {
+        **{name: name for name in ("model", "meta", "images", "split", "subset")},
+        "output": "denoising",
+    },
+    "measure_flips": {
+        **{name: name for name in ("model", "meta", "classifier", "classifier_meta")},
+        **{name: name for name in ("images", "split", "subset", "first_subset")},
+        "output": "flips",
+    },
+}
+
+
+def measured_files(wildcards, input, output):
+    """The files of the scripts behind measure_model.py, by the flags of each."""
+    named = {**dict(input.items()), **dict(output.items())}
+    words = [
+        f"then {script} {flags({flag: named[name] for flag, name in names.items()})}"
+        for script, names in MEASURED.items()
+    ]
+    return " ".join([*words, "then all"])
+
+
+def measured_options(w):
+    """The options of these scripts."""
+    study = study_of(w)
+    structure = flags(
+        study.structure.model_dump(exclude={"trajectories"}),
+        count=study.structure.trajectories,
+        noise_seed=study.sampling.noise_seeds[0],
+    )
+    flips = flags(study.flips.model_dump(exclude={"images"}), count=study.flips.images)
+    common = flags(batch_size=study.sampling.batch_size, run=dict(w.items()))
+    return (
+        f"measure_structure {structure} then measure_denoising {flags(study.denoising)} "
+        f"then measure_flips {flips} then all {common}"
+    )
+
+
 def calls(name, options=""):
     """Params of what calls scripts/<name>.py with options, a text or a function of the wildcards.
 

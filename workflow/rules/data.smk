@@ -32,6 +32,7 @@ use rule script as split with:
                 classes={k: v.model_dump() for k, v in study_of(w).classes.items()},
                 heldout=study_of(w).data.heldout,
                 by_person=study_of(w).data.by_person,
+                on_conflict=study_of(w).data.on_conflict,
                 seed=study_of(w).data.seed,
             ),
         ),
