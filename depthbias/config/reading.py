@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from depthbias.config.based_on import KEY, block_class, origin, resolve
 from depthbias.config.blocks import Block, Selector
 from depthbias.config.study import Params, Study, Sweep
+from depthbias.config.theory import Theory
 from depthbias.system.errors import UserError, reading, suggestion
 
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
@@ -104,6 +105,8 @@ def _keys_at(path: list[str]) -> list[str]:
         key = parts.pop(0)
         if (block, key) in ((Params, "studies"), (Params, "sweeps")):
             block, parts = Study if key == "studies" else Sweep, parts[1:]
+        elif (block, key) == (Params, "theory"):
+            block = Theory
         elif (block, key) == (Study, "classes"):
             block, parts = Selector, parts[1:]
         else:

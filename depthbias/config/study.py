@@ -32,13 +32,15 @@ from depthbias.config.blocks import (
     Training,
 )
 from depthbias.config.checks import check, refuse_repeats
+from depthbias.config.theory import Theory
 from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
 from depthbias.vision.other_classifiers import NETWORK
 
-RESERVED = ("all", "labels", "raw", "sweeps", "weights")  # a target; folders in data/, results/
+# Targets, and folders in data/ and results/.
+RESERVED = ("all", "labels", "raw", "sweeps", "theory", "weights")
 
 
 def _named(architecture: str) -> str:
@@ -247,6 +249,7 @@ class Params(Block):
     )
     studies: dict[Name, Study] = Field(min_length=1)
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
+    theory: Theory | None = Field(default=None, description="the papers' experiments on theory")
 
     @field_validator("studies", "sweeps")
     @classmethod
@@ -261,6 +264,24 @@ class Params(Block):
         for name in self.active:
             if name not in self.studies:
                 raise ValueError(f"active: no study {name!r}{suggestion(name, self.studies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _theory_fits(self) -> "Params":
+        if self.theory is None:
+            return self
+        landscape, molrg = self.theory.landscape, self.theory.molrg
+        for key in ("study", "kappa_of"):
+            value = getattr(landscape, key)
+            for name in [value] if key == "study" else value:
+                if name not in self.studies:
+                    hint = suggestion(name, self.studies)
+                    raise ValueError(f"theory.landscape.{key}: no study {name!r}{hint}")
+        if 2 * max(molrg.dimensions) > molrg.space:
+            raise ValueError(
+                f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "
+                f"into a space of {molrg.space}: lower them, or raise theory.molrg.space"
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ class. All trials and all N of one (K, d) are one tensor program.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -64,19 +65,18 @@ class Sample(NamedTuple):
 
 
 def measure_phases(
-    grid: Grid, classes: Sequence[int], done: Callable[[], object] = lambda: None
+    grid: Grid, classes: Sequence[int], done: Callable[[int], object] = lambda cells: None
 ) -> Iterator[Phase]:
-    """Every method on every (K, d); `done` is called after each (K, d).
+    """Every method on every (K, d); `done` is called after each, with how many are done.
 
     UserError if subspaces do not fit into the space.
     """
-    for count in classes:
-        for dimension in grid.dimensions:
-            check_dimensions(grid.space, [dimension] * count)
-    for count in classes:
-        for dimension in grid.dimensions:
-            yield from _methods(grid, count, dimension)
-            done()
+    cells = list(product(classes, grid.dimensions))
+    for count, dimension in cells:
+        check_dimensions(grid.space, [dimension] * count)
+    for number, (count, dimension) in enumerate(cells, start=1):
+        yield from _methods(grid, count, dimension)
+        done(number)
 
 
 def _methods(grid: Grid, classes: int, dimension: int) -> Iterator[Phase]:

@@ -228,6 +228,19 @@ def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     assert (jobs["plot_sweep"], jobs["measure_matched"]) == (3, 1)
 
 
+def test_the_theory_bench_and_its_parts_need_no_training():
+    jobs = planned(ROOT, "--forceall", "theory")
+    assert (jobs["measure_landscape"], jobs["measure_molrg"], jobs["subset"]) == (1, 1, 2)
+    assert "train" not in jobs and sum("plot_theory" in name for name in jobs) == 6
+    part = planned(ROOT, "--forceall", "theory_molrg")
+    assert {name for name in part if part[name]} == {
+        "measure_molrg",
+        "plot_theory_phases",
+        "plot_theory_boundary",
+        "theory_molrg",
+    }
+
+
 def test_phases_are_targets_and_gpus_are_a_resource():
     jobs = planned(ROOT, "--forceall", "--resources", "gpu=3", "--", "train_mnist")
     assert jobs["train"] == 150 and "sample" not in jobs
@@ -247,9 +260,10 @@ def test_commands_of_the_readme_make_a_plan(line):
 
 
 def test_every_rule_has_a_script_log_benchmark_and_environment():
-    found = rules("digits", "sweeps_mnist-sweep")
-    targets = {"digits", "sweeps_mnist-sweep"}
+    targets = {"digits", "sweeps_mnist-sweep", "theory"}
+    found = rules(*targets)
     assert {"train", "plot_kappa", "plot_score_errors", "plot_sweep", "snapshot"} < found.keys()
+    assert {"measure_molrg", "plot_theory_energy", "summarize_theory"} < found.keys()
     for name in found.keys() - targets:
         for words in ('python "$DEPTHBIAS/scripts/', "log: logs/", "benchmark: logs/benchmarks/"):
             assert words in found[name], f"{name} lacks {words}"

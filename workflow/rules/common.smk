@@ -121,6 +121,12 @@ FIGURES = "results/{study}/figures"
 TABLES = "results/{study}/tables"
 SWEEP_FIGURE = "results/sweeps/{sweep}"
 MATCHED = "results/sweeps/{sweep}-matched"
+THEORY_PARTS = {
+    "landscape": "results/theory/landscape.csv",
+    "molrg": "results/theory/molrg.csv",
+}
+THEORY = "results/theory/summary.csv"
+THEORY_FIGURE = "results/theory/figures"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
 # Every format is a target: of a job whose other files are there, Snakemake makes a file again only if it is asked for.
@@ -330,9 +336,13 @@ def labelled(wildcards):
 
 
 def asked_for(words):
-    """The active studies and those whose targets are among the words of a command, with their sweeps' studies."""
+    """The active studies and those whose targets are among the words of a command, with their sweeps' studies.
+
+    And the theory bench, where a word names it or a part of it.
+    """
     named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
-    return [study for study in STUDIES if BASE.get(study, study) in {*ACTIVE, *named}]
+    theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
+    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
 
 
 def disjoint_figure(study):
@@ -384,6 +394,13 @@ def sweep_figures(study):
     ]
     points = [point for name in sizes for point in PARAMS.points(name)]
     return made + expand(FIGURE_FILES, study=points, name=apart)
+
+
+def theory_files(part):
+    """The table and the figures of a part of the theory bench."""
+    path = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
+    figures = expand(path, name=THEORY_FIGURES[part], kind=FIGURE_KINDS)
+    return [THEORY_PARTS[part], *figures]
 
 
 def targets(phase, study):

@@ -1,0 +1,29 @@
+"""Figures of the theory bench: a row here, a caption, and a title in workflow/rules/theory.smk.
+
+Their names are those of the files.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from depthbias.report.landscape_figures import plot_energy, plot_laws, plot_merging, plot_surface
+from depthbias.report.molrg_figures import plot_boundary, plot_phases
+
+Draw = Callable[[pd.DataFrame, Sequence[pd.DataFrame]], Figure]
+
+
+def _of_rows(draw: Callable[[pd.DataFrame], Figure]) -> Draw:
+    return lambda rows, summaries: draw(rows)
+
+
+# name: function of the rows of its part, and of the summaries of the studies named beside it
+FIGURES: dict[str, Draw] = {
+    "merging": _of_rows(plot_merging),
+    "laws": plot_laws,
+    "surface": _of_rows(plot_surface),
+    "energy": _of_rows(plot_energy),
+    "phases": _of_rows(plot_phases),
+    "boundary": _of_rows(plot_boundary),
+}

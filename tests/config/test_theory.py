@@ -1,0 +1,36 @@
+"""The block `theory` of params.yaml: impossible values end in one line."""
+
+import pytest
+from test_config import PARAMS, changed
+
+from depthbias.config.reading import parse
+from depthbias.system.errors import UserError
+
+LAND, MOLRG = "theory.landscape", "theory.molrg"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (f"{LAND}.sigmas", [1, 0.5], "must increase"),
+        (f"{LAND}.sigmas", [1, 1, 2], "must increase"),
+        (f"{LAND}.sigmas", [0, 1], "greater than 0"),
+        (f"{LAND}.ratios", ["90-10", "50-30"], "sums to 80"),
+        (f"{LAND}.ratios", ["90-10", "50-30-20"], "3 parts"),
+        (f"{LAND}.groups", [1], "greater than or equal to 2"),
+        (f"{LAND}.study", "digit", "did you mean 'digits'"),
+        (f"{LAND}.kappa_of", ["mnisst"], "did you mean 'mnist'"),
+        (f"{MOLRG}.dimensions", [2, 25], "two subspaces of 25 do not fit into a space of 48"),
+        (f"{MOLRG}.dimensions", [2, 2], "listed twice"),
+        (f"{MOLRG}.pionts", 3, "did you mean 'points'"),
+        ("studies.theory", PARAMS["studies"]["digits"], "has a meaning of its own"),
+    ],
+)
+def test_impossible_values_are_refused_in_one_line(path, value, words):
+    with pytest.raises(UserError) as error:
+        parse(changed(path, value))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_file_without_the_block_has_no_bench():
+    assert parse({key: PARAMS[key] for key in ("active", "studies")}).theory is None
