@@ -1,128 +1,109 @@
-"""CelebA: aligned images (zip or folder) and list_attr_celeba.txt, as its authors publish them."""
+"""CelebA: aligned images and their attributes, as its authors or mirrors pack them."""
 
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from depthbias.data.dataset import DataSet, find_file
+from depthbias.data.celeba_files import (
+    IMAGES,
+    find_images,
+    find_table,
+    names_columns,
+    photos_of,
+    read_words,
+)
+from depthbias.data.dataset import DataSet
 from depthbias.data.persons import read_persons
-from depthbias.data.photos import Photo, decode_stream
-from depthbias.data.tables import read_text
-from depthbias.system.errors import UserError, reading
+from depthbias.data.photos import decode_stream
+from depthbias.data.tables import Readable
+from depthbias.system.errors import UserError, several
 
 ATTRIBUTES = "list_attr_celeba.txt"
-IMAGES = ("img_align_celeba.zip", "img_align_celeba")
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
-DAMAGE = (OSError, EOFError, RuntimeError, ValueError, zlib.error, zipfile.BadZipFile)
-LARGEST = 64 * 2**20  # bytes of one unpacked image file; more is no photo but a zip bomb
 
 
 def load_celeba(
     folders: Sequence[Path], size: int, channels: int, workers: int, by_person: bool
 ) -> DataSet:
-    """All images of the attribute file, in its order, from the zip (else the folder) of images.
+    """All images of the attribute table, in its order, from the zip (else the folder) of images.
 
-    Both are looked for in `folders`, in turn; so is, if `by_person`, the file that tells who is in
-    each image. Each image is cropped to its largest centred square
+    Both are looked for in `folders`, in turn, and below; so is, if `by_person`, the file that tells
+    who is in each image. Each image is cropped to its largest centred square
     (178 of 178x218 pixels) and resized. UserError when a listed image is missing; the images are
     read later.
     """
-    table = find_file(ATTRIBUTES, folders)
-    found = [path for name in IMAGES if (path := find_file(name, folders)) is not None]
-    if table is None or not found:
-        missing = ATTRIBUTES if table is None else " or ".join(IMAGES)
+    table = find_table(ATTRIBUTES, folders)
+    source, names, attributes = read_attributes(table) if table else ([], [], np.empty(0))
+    found = find_images(folders, source)
+    if table is None or found is None:
+        missing = ATTRIBUTES if table is None else " or ".join(IMAGES[:2])
+        packed = [path for level in ("", "*/") for path in folders[0].glob(f"{level}*.7z*")]
         raise UserError(
-            f"{folders[0]}: {missing} is missing: accept the licence at {HOME}, "
+            f"{packed[0]}: unpack it there first, {missing} is missing"
+            if packed
+            else f"{folders[0]}: {missing} is missing: accept the licence at {HOME}, "
             "download it and place it there (see docs/data.md)"
         )
-    source, names, attributes = read_attributes(table)
     grouped = dict([read_persons(folders, source)]) if by_person else {}
-    photos = (_from_zip if found[0].suffix == ".zip" else _from_folder)(found[0], source, table)
     return DataSet(
         names=names,
         attributes=attributes,
         source=source,
         shape=(size, size, channels),
-        blocks=decode_stream(photos, size, channels, workers),
+        blocks=decode_stream(photos_of(found, source, table), size, channels, workers),
         grouped=grouped,
     )
 
 
-def read_attributes(path: Path) -> tuple[list[str], list[str], np.ndarray]:
-    """File names [N], attribute names [A] and bool [N, A] of a CelebA attribute file.
+def read_attributes(path: Readable) -> tuple[list[str], list[str], np.ndarray]:
+    """File names [N], attribute names [A] and bool [N, A] of a CelebA attribute table.
 
-    Line 1 is N, line 2 the names, then N lines "file +-1 ... +-1". UserError with the line number.
+    As its authors have it, line 1 is N, line 2 the names; as mirrors have it (.csv), line 1 names
+    all columns. Then N lines "file +-1 ... +-1", or 0 for -1. UserError with the line numbers.
     """
-    lines = read_text(path).rstrip().split("\n")
-    names = lines[1].split() if len(lines) > 1 else []
-    if not lines[0].strip().isdecimal() or not names or len(set(names)) < len(names):
+    lines = read_words(path)
+    names, promised, begins = _header(lines)
+    if not names or len(set(names)) < len(names):
         raise UserError(
-            f"{path}: line 1 must be the number of images and line 2 the attribute names, "
-            "each once: download it again"
+            f"{path}: line 1 must be the number of images and line 2 the attribute names, or line "
+            "1 image_id and the attribute names, each once: download it again"
         )
-    rows = lines[2:]
-    if len(rows) != int(lines[0]):
+    rows = lines[begins:]
+    if promised is not None and len(rows) != promised:
         raise UserError(
-            f"{path}: the first line promises {int(lines[0])} images, {len(rows)} follow: "
+            f"{path}: the first line promises {promised} images, {len(rows)} follow: "
             "the file is incomplete; download it again"
         )
+    allowed = {"1", "-1" if any("-1" in words for words in rows) else "0"}
     source: dict[str, int] = {}
-    attributes = np.empty((len(rows), len(names)), dtype=bool)
-    for row, line in enumerate(rows):
-        file, *values = line.split() or [""]
-        problem = _problem(file, values, len(names), source)
-        if problem:
-            raise UserError(f"{path}, line {row + 3}: {problem}: download the file again")
-        source[file] = row + 3
-        attributes[row] = [value == "1" for value in values]
-    return list(source), names, attributes
+    problems = []
+    for line, (file, *values) in enumerate((words or [""] for words in rows), begins + 1):
+        if problem := _problem(file, values, len(names), allowed, source):
+            problems.append(f"line {line}: {problem}")
+        source.setdefault(file, line)
+    if problems:
+        raise UserError(f"{several(path, problems)}: download the file again")
+    attributes = np.array([[value == "1" for value in words[1:]] for words in rows], dtype=bool)
+    return list(source), names, attributes.reshape(len(rows), len(names))
 
 
-def _problem(file: str, values: list[str], expected: int, seen: dict[str, int]) -> str | None:
-    if len(values) != expected or not set(values) <= {"1", "-1"}:
-        return f"a file name and {expected} values of 1 or -1 are expected"
+def _header(lines: list[list[str]]) -> tuple[list[str], int | None, int]:
+    """The attribute names, the number of images if it is told, and the number of lines of both."""
+    if names_columns(lines[0]):
+        return lines[0][1:], None, 1
+    if len(lines) > 1 and len(lines[0]) == 1 and lines[0][0].isdecimal():
+        return lines[1], int(lines[0][0]), 2
+    return [], None, 0
+
+
+def _problem(
+    file: str, values: list[str], expected: int, allowed: set[str], seen: dict[str, int]
+) -> str | None:
+    if len(values) != expected or not set(values) <= allowed:
+        return f"a file name and {expected} values of {' or '.join(sorted(allowed))} are expected"
     if file in seen:
         return f"{file} was already listed in line {seen[file]}"
     if PurePosixPath(file).name != file:
         return f"{file!r} is not a plain file name"
     return None
-
-
-def _missing(file: str, images: Path, table: Path) -> UserError:
-    return UserError(
-        f"{images}: {file} is missing, though {table} lists it: download the images again"
-    )
-
-
-def _from_folder(folder: Path, source: list[str], table: Path) -> Iterator[Photo]:
-    with reading(folder):
-        present = {path.name for path in folder.iterdir()}
-    for file in source:
-        if file not in present:
-            raise _missing(file, folder, table)
-    return ((str(folder / file), folder / file) for file in source)
-
-
-def _from_zip(path: Path, source: list[str], table: Path) -> Iterator[Photo]:
-    """Members are found by file name, in whatever folder; nothing is ever unpacked to disk."""
-    with reading(path, "not a complete zip file", "download it again", (zipfile.BadZipFile,)):
-        archive = zipfile.ZipFile(path)
-    members = {
-        PurePosixPath(member.filename).name: member
-        for member in archive.infolist()
-        if ".." not in PurePosixPath(member.filename).parts and not member.is_dir()
-    }
-    for file in source:
-        if file not in members:
-            raise _missing(file, path, table)
-    return ((f"{path}: {file}", _read_member(archive, members[file], path)) for file in source)
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> bytes:
-    if member.file_size > LARGEST:
-        raise UserError(f"{path}: {member.filename} is {member.file_size} bytes large: refused")
-    with reading(path, f"{member.filename} is damaged", "download the images again", DAMAGE):
-        return archive.read(member)

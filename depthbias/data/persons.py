@@ -1,8 +1,8 @@
 """Who is in an image, so that nobody is in the training images and in the held-out ones.
 
-CelebA tells it in two files: identity_CelebA.txt has a number of the person for every image;
-list_eval_partition.txt has the authors' parts (0 training, 1 validation, 2 test), which share no
-person.
+CelebA tells it in two files (.txt, or .csv of mirrors): identity_CelebA has a number of the person
+for every image; list_eval_partition has the authors' parts (0 training, 1 validation, 2 test),
+which share no person.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from depthbias.data.dataset import find_file
+from depthbias.data.celeba_files import find_table, names_columns, read_words
 from depthbias.data.splits import Split, hold_out
-from depthbias.data.tables import read_text
-from depthbias.system.errors import UserError
+from depthbias.data.tables import Readable
+from depthbias.system.errors import UserError, several
 from depthbias.system.files import names_npz, read_npz
 
 IDENTITIES, PARTITION = "identity_CelebA.txt", "list_eval_partition.txt"
@@ -27,7 +27,7 @@ def read_persons(folders: Sequence[Path], source: Sequence[str]) -> tuple[str, n
     neither is there, and for a file that does not tell it of every image.
     """
     for name, file in (("persons", IDENTITIES), ("partition", PARTITION)):
-        path = find_file(file, folders)
+        path = find_table(file, folders)
         if path is not None:
             return name, _numbers(path, source)
     raise UserError(
@@ -36,18 +36,20 @@ def read_persons(folders: Sequence[Path], source: Sequence[str]) -> tuple[str, n
     )
 
 
-def _numbers(path: Path, source: Sequence[str]) -> np.ndarray:
+def _numbers(path: Readable, source: Sequence[str]) -> np.ndarray:
     told: dict[str, int] = {}
-    for place, line in enumerate(read_text(path).splitlines(), 1):
-        words = line.split()
-        if not words:
+    problems = []
+    for line, words in enumerate(read_words(path), 1):
+        if not words or (line == 1 and names_columns(words)):
             continue
         if len(words) != 2 or not words[1].isdecimal() or words[0] in told:
-            raise UserError(
-                f"{path}, line {place}: a file name that was not named before and a number are "
-                "expected: download the file again"
+            problems.append(
+                f"line {line}: a file name that was not named before and a number are expected"
             )
-        told[words[0]] = int(words[1])
+        else:
+            told[words[0]] = int(words[1])
+    if problems:
+        raise UserError(f"{several(path, problems)}: download the file again")
     unknown = [file for file in source if file not in told]
     if unknown:
         raise UserError(

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from depthbias.data import celeba, dataset, mnist, persons, photos
+from depthbias.data import celeba, celeba_files, dataset, mnist, persons, photos
 from depthbias.data.celeba import load_celeba, read_attributes
 from depthbias.data.dataset import DataSet, read_blocks, write_data_set
 from depthbias.data.digits import load_digits
@@ -645,7 +645,7 @@ def test_celeba_zip_that_climbs_out_is_refused(tmp_path):
 
 
 def test_celeba_zip_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(celeba, "LARGEST", 1000)
+    monkeypatch.setattr(celeba_files, "LARGEST", 1000)
     write_attributes(tmp_path, 1)
     write_zip(tmp_path, range(1))
     with pytest.raises(UserError, match="bytes large: refused"):
