@@ -125,7 +125,7 @@ def saved_by_a_spreadsheet(folder):
     text = (
         CSV_ATTRIBUTES.replace(",", ";").replace("\n", "\r\n").replace("000001.jpg", '"000001.jpg"')
     )
-    put(folder, "list_attr_celeba.csv", ("\ufeff" + text).encode("utf-16"))
+    put(folder, "list_attr_celeba.csv", text.encode("utf-16"))
 
 
 LAYOUTS = [
