@@ -56,10 +56,11 @@ def digest_of_files(folder: Path, memory: Path) -> str:
     total, now = hashlib.sha256(), time.time_ns()
     for name in files_below(folder):
         path = folder / name
-        if not path.is_file():  # a link to nothing
-            continue
         with reading(path, unfit=()):
-            state = path.stat()
+            try:
+                state = path.stat()
+            except FileNotFoundError:  # a link to nothing
+                continue
             stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns]
             *before, digest = known.get(name, [""])
             if before != stamp:
