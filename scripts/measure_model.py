@@ -17,6 +17,9 @@ SCRIPTS = {part.__name__: part for part in (measure_structure, measure_denoising
 
 
 def main() -> None:
+    if {"-h", "--help"} & {*sys.argv[1:2]}:
+        print(f"{__doc__}\nscripts: {', '.join(SCRIPTS)}; each explains its FLAGS with --help")
+        return
     words: dict[str, list[str]] = {name: [] for name in (*SCRIPTS, "all")}
     for apart, group in groupby(sys.argv[1:], "then".__eq__):
         name, *flags = group

@@ -1,9 +1,8 @@
 """Plot one of the figures of the theory bench."""
 
-from depthbias.report.theory_figures import FIGURES
-
 from depthbias.estimates.tidy import read_rows
 from depthbias.report.style import save
+from depthbias.report.theory_figures import FIGURES
 from depthbias.system.arguments import FIGURE, Arguments, file, files, script
 
 

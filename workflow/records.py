@@ -15,8 +15,13 @@ from typing import Any
 
 from snakemake.jobs import Job
 
+from depthbias.data.raw_files import digest_of_files
+from depthbias.system.errors import UserError
+from depthbias.system.files import fingerprint
+
 LARGEST = 10**14  # bytes: the contents of every file are compared
 FAILED = "failed"  # recorded as the code of a job's rule: of no rule, so that the job runs again
+RAW = "raw files "  # begins what is recorded of them
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
 
 
@@ -93,6 +98,21 @@ def name_logs(workflow: Any) -> None:
             rule.log_modifier = rule.benchmark_modifier = workflow.modifier.path_modifier
             rule.set_log(f"logs/{path}.log")
             rule.benchmark = f"logs/benchmarks/{path}.tsv"
+
+
+def raw_content(raw: str, made: str) -> str:
+    """What the files in a folder hold, for Snakemake to compare with what it was for `made`.
+
+    Where the folder is not there, as with a colleague's results, it is what the record says.
+    """
+    if Path(raw).is_dir():
+        try:
+            return RAW + digest_of_files(Path(raw), Path(".snakemake/raw", fingerprint(raw)))
+        except UserError as error:
+            sys.exit(f"error: {error}")
+    record = _record("metadata", made)
+    told = json.loads(record.read_text()).get("params") if record.exists() else None
+    return next((one.strip("'") for one in told or [] if one.startswith(f"'{RAW}")), "")
 
 
 def _record(folder: str, path: str) -> Path:

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 from depthbias.config.reading import load
-from depthbias.system.errors import command
+from depthbias.system.errors import UserError, command
 from depthbias.system.files import read_json
 
 
 def main() -> None:
     """The sentence of every active study of params.yaml, and the path of its page."""
     for study in load("params.yaml").active:
-        folder = Path("results", study)
-        print(f"{study}: {read_json(folder / 'verdict.json')['sentence']}")
-        print(f"Open {folder / 'index.html'} in a browser.")
+        verdict, page = Path("results", study, "verdict.json"), Path("results", study, "index.html")
+        if not page.is_file():
+            raise UserError(f"{page}: not there: run snakemake --cores all {study}")
+        print(f"{study}: {read_json(verdict)['sentence']}")
+        print(f"Open {page} in a browser.")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,12 @@ class Selector(Block):
     @field_validator("all", "any", "none", mode="before")
     @classmethod
     def _numbers_are_names(cls, value: object) -> object:
-        return [str(item) for item in value] if isinstance(value, list) else value
+        if not isinstance(value, list):
+            return value
+        for item in value:
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                raise ValueError(f"{item!r} is no text: write the label in quotes, as 'yes'")
+        return [str(item) for item in value]
 
     @model_validator(mode="after")
     def _selects_something(self) -> "Selector":

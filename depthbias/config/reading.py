@@ -16,9 +16,23 @@ from depthbias.system.errors import UserError, reading, suggestion
 
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
 
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
-class UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is there twice, of which YAML would silently keep the last."""
+
+class Plain(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML would silently keep the last.
+
+    The names of classes and of their labels stay as they are written: yes is not true, 007 not 7.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        root = super().get_single_node()
+        studies = _under(root, "studies")
+        for classes in (_under(study, "classes") for _, study in _pairs(studies)):
+            _keep_text([name for name, _ in _pairs(classes) if name.tag != MERGE])
+            for labels in (labels for _, rule in _pairs(classes) for _, labels in _pairs(rule)):
+                _keep_text(labels.value if isinstance(labels, yaml.SequenceNode) else [])
+        return root
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
@@ -29,10 +43,26 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _keep_text(nodes: list[yaml.Node]) -> None:
+    for node in nodes:
+        if isinstance(node, yaml.ScalarNode):
+            node.tag = TEXT
+
+
+def _pairs(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
+    """The keys and values of a mapping in YAML; none of what is no mapping."""
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _under(node: yaml.Node | None, wanted: str) -> yaml.Node | None:
+    """The value under a key of a mapping in YAML, if there is one."""
+    return next((value for key, value in _pairs(node) if key.value == wanted), None)
+
+
 def load(path: str | Path) -> Params:
     """Read and check a params.yaml; the UserError names the file, the key path and the remedy."""
     with reading(path, "not plain YAML", "correct it", (yaml.YAMLError, UnicodeDecodeError)):
-        content = UniqueKeys(Path(path).read_text(encoding="utf-8")).get_single_data()
+        content = Plain(Path(path).read_text(encoding="utf-8")).get_single_data()
     return parse(content, str(path))
 
 

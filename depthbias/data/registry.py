@@ -19,7 +19,8 @@ class DataSource:
     load: called with those of `size`, `channels`, `folders` (where files are looked for, in turn),
     `folder` (the first of them), `table` (of labels) and `workers` that it has parameters for;
     description: a few words; needs: keys of the block `data` that must not be empty; takes_labels:
-    whether it may have a table of labels; knows_persons: whether it can tell who is in an image.
+    whether it may have a table of labels; knows_persons: whether it can tell who is in an image;
+    watched: whether its raw files may change, as those with a checksum may not.
     """
 
     load: Callable[..., DataSet]
@@ -27,13 +28,18 @@ class DataSource:
     needs: tuple[str, ...] = ()
     takes_labels: bool = False
     knows_persons: bool = False
+    watched: bool = False
 
 
 DATA_SETS = {
     "digits": DataSource(load_digits, "bundled with scikit-learn"),
     "mnist": DataSource(load_mnist, "downloaded", needs=("raw",)),
-    "celeba": DataSource(load_celeba, "aligned faces", needs=("raw",), knows_persons=True),
-    "folder": DataSource(load_folder, "own images", needs=("raw",), takes_labels=True),
+    "celeba": DataSource(
+        load_celeba, "aligned faces", needs=("raw",), knows_persons=True, watched=True
+    ),
+    "folder": DataSource(
+        load_folder, "own images", needs=("raw",), takes_labels=True, watched=True
+    ),
 }
 
 

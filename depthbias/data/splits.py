@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from depthbias.data.tables import composed
 from depthbias.system.errors import UserError, reading, suggestion
 from depthbias.system.files import read_json
 
@@ -39,18 +40,18 @@ def class_labels(
 
 
 def _in_class(attributes: np.ndarray, names: Sequence[str], name: str, rule: Rule) -> np.ndarray:
-    columns = {attribute: column for column, attribute in enumerate(names)}
+    columns = {composed(attribute): column for column, attribute in enumerate(names)}
     unknown = set(rule) - {"all", "any", "none"}
     if unknown or not any(rule.values()):
         raise UserError(f"class {name}: give attributes under 'all', 'any' or 'none', nothing else")
     for attribute in (attribute for part in rule.values() for attribute in part):
-        if attribute not in columns:
+        if composed(attribute) not in columns:
             raise UserError(
                 f"class {name}: no attribute {attribute!r}{suggestion(attribute, names)}"
             )
 
     def chosen(part: str) -> np.ndarray:
-        return attributes[:, [columns[attribute] for attribute in rule.get(part, ())]]
+        return attributes[:, [columns[composed(name)] for name in rule.get(part, ())]]
 
     some = chosen("any").any(axis=1) if rule.get("any") else True
     return np.asarray(chosen("all").all(axis=1) & ~chosen("none").any(axis=1) & some)

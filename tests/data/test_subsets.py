@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import unicodedata
 from fractions import Fraction
 from pathlib import Path
 
@@ -193,6 +194,16 @@ def test_classes_follow_their_rules():
 def test_bad_classes(classes, message):
     with pytest.raises(UserError, match=message):
         class_labels(ALL, NAMES, classes)
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("asked", ["NFC", "NFD"])
+@pytest.mark.parametrize("label", ["Café", "Ångström", "한국"])
+def test_accents_may_be_composed_or_not(stored, asked, label):
+    names = [unicodedata.normalize(stored, label), "other"]
+    classes = {"a": {"any": [unicodedata.normalize(asked, label)]}, "b": {"any": ["other"]}}
+    attributes = np.array([[True, False], [False, True]])
+    assert class_labels(attributes, names, classes).tolist() == [0, 1]
 
 
 # ---- held-out images ----------------------------------------------------------------------------

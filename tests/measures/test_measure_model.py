@@ -41,3 +41,8 @@ def test_words_are_gathered_from_several_places(model):
 def test_an_unknown_script_is_refused(model):
     with pytest.raises(UserError, match="measure_flip: not one of measure_structure, measure_den"):
         model("measure_flip --noises 2")
+
+
+def test_help_names_the_scripts(model, capsys):
+    assert model("--help") == {}
+    assert "measure_structure, measure_denoising, measure_flips" in capsys.readouterr().out

@@ -14,8 +14,15 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from code_digest import digest, use_checkout
 from depthbias.config import reading
+from depthbias.data.registry import DATA_SETS
 from depthbias.system.errors import UserError
-from records import hold_settings, name_logs, refuse_unrecorded, remember_failures
+from records import (
+    hold_settings,
+    name_logs,
+    raw_content,
+    refuse_unrecorded,
+    remember_failures,
+)
 
 use_checkout()
 hold_settings(workflow)
@@ -133,6 +140,13 @@ TABLE_FILES = [f"{TABLES}/{{name}}.{kind}" for kind in TABLE_KINDS]
 
 def study_of(wildcards):
     return STUDIES[wildcards.study]
+
+
+def raw_state(wildcards):
+    """What the raw files of a study hold; nothing of data sets that have a checksum."""
+    data = study_of(wildcards).data
+    made = IMAGES.format(study=wildcards.study)
+    return raw_content(data.raw, made) if DATA_SETS[data.dataset].watched else ""
 
 
 def of_base(path):

@@ -13,6 +13,7 @@ rule prepare:
     threads: 4
     params:
         code=digest("prepare"),
+        raw=raw_state,
         data=lambda w: flags(study_of(w).data.model_dump(exclude={"heldout", "seed"})),
         labels=lambda w: fingerprint_of(study_of(w).data.labels),
     shell:
