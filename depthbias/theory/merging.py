@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from depthbias.estimates.intervals import Estimate, wilson
 from depthbias.estimates.slopes import slope_weights
+from depthbias.system.errors import UserError
 
 
 def merged_share(p: np.ndarray | float, group: int) -> np.ndarray:
@@ -37,7 +38,12 @@ def powered_shares(p: float, group: int, levels: int) -> np.ndarray:
 
 
 def most_levels(minima: int, group: int) -> int:
-    """How often at most `minima` minima can merge in groups until one is left."""
+    """How often at most `minima` minima can merge in groups until one is left.
+
+    UserError for groups of fewer than two, which never end.
+    """
+    if group < 2:
+        raise UserError(f"groups of {group}: minima merge in groups of 2 or more")
     levels = 0
     while group ** (levels + 1) <= minima:
         levels += 1

@@ -67,6 +67,8 @@ def test_the_simulation_holds_the_recursion_in_its_interval(group):
 def test_minima_merge_until_one_is_left():
     assert [most_levels(729, group) for group in (2, 3, 4, 5)] == [9, 6, 4, 4]
     assert most_levels(2, 3) == 0
+    with pytest.raises(UserError, match="groups of 1: minima merge in groups of 2 or more"):
+        most_levels(10, 1)
 
 
 def test_kappa_of_a_power_is_the_power_and_of_threes_three_halves_near_a_half():

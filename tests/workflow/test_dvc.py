@@ -30,9 +30,9 @@ CHANGE = {"overrides": {"depth3": {"budget": 1280}}}
 # What follows from a changed bias.csv, and from one U-Net's new weights.
 AFTER_BIAS = [
     "summarize",
-    "write_metrics",
+    *(f"write_{name}" for name in ("metrics", "verdict", "page", "classifiers")),
     *(f"write_{name}" for name in ("proportions", "neighbors", "quality", "membership")),
-    *(f"plot_{name}" for name in ("copied_training", "membership", "depth_use", "convergence")),
+    *(f"plot_{name}" for name in ("copied_training", "membership", "thresholds")),
     *(f"plot_{name}" for name in ("proportions", "kappa", "quality", "diversity", "neighbors")),
     *(f"plot_{name}" for name in ("linearity", "structure", "score_errors", "linear_maps")),
     *(f"plot_{name}" for name in ("depth_use", "convergence", "bias_variance", "flips")),
@@ -47,7 +47,7 @@ AFTER_TRAIN = [
         "measure_reproducibility",
     ),
     *(f"plot_{name}" for name in ("losses", "grid", "real", "nearest_pairs", "trajectories")),
-    "estimate_flips",
+    *("estimate_flips", "compare_classifiers", "measure_classifiers"),
     *("estimate_denoising", "measure_membership", "plot_roc"),
     "write_usage",
     *AFTER_BIAS,
