@@ -112,9 +112,10 @@ def _draw_edges(axes: Axes, rows: pd.DataFrame, marks: dict[str, Mark]) -> None:
 
 def _split(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with their method, K, and d (NaN where they are of all d)."""
-    parts = rows["class"].str.extract(r"^(?P<K>\d+)x(?P<d>\d*)$")
+    parts = rows["class"].str.split("x")
     method = rows["metric"].str.partition(":")[2]
-    return rows.assign(method=method, K=parts["K"].astype(int), d=pd.to_numeric(parts["d"]))
+    classes, dimensions = parts.str[0].astype(int), pd.to_numeric(parts.str[1])
+    return rows.assign(method=method, K=classes, d=dimensions)
 
 
 def _has(cells: pd.DataFrame, classes: int, method: str) -> bool:
