@@ -67,7 +67,7 @@ KEPT = {
         ("delete", {"name": "results/tiny/figures/copied-training.svg"}),
     ],
     "a changed job that failed was not run again": [
-        ("edit_a_value", {"change": ("overrides", {"depth3": {"learning_rate": 0.003}})}),
+        ("change_a_constant", {"module": "scripts/split.py", "place": "TOY = "}),
         ("kill", {"job": 1, "moment": "before", "who": "job"}),
     ],
     "a label table of an older date was not seen": [
