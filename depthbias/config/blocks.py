@@ -58,9 +58,9 @@ Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Block(BaseModel):
-    """A block of params.yaml: unknown keys are errors."""
+    """A block of params.yaml: unknown keys and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(Block):
@@ -302,7 +302,7 @@ class Quality(Block):
 class Denoising(Block):
     """How well every model denoises held-out images and those it was trained on."""
 
-    sigmas: list[PositiveFloat] = Field(
+    sigmas: list[Annotated[float, Field(ge=0.001, le=1000)]] = Field(
         default=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
         min_length=2,
         description="noise levels, rising, where images span -1 to 1",
@@ -331,7 +331,7 @@ class Denoising(Block):
 class Flips(Block):
     """How images are sent through noise and back, to see whether their class survives."""
 
-    levels: list[Annotated[float, Field(gt=0.01)]] = Field(
+    levels: list[Annotated[float, Field(gt=0.0101, le=1000)]] = Field(
         default=[0.5, 1, 2, 5, 10, 20, 80],
         min_length=1,
         description="noise levels, rising, where images span -1 to 1",

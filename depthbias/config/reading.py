@@ -71,29 +71,89 @@ def parse(content: object, source: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(resolve(content))
     except ValueError as error:
-        message = _explain(error, content) if isinstance(error, ValidationError) else str(error)
+        first, *others = _problems(error, content)
+        more = f" (and {len(others)} more)" if others else ""
+        raise UserError(f"{source}: {first}{more}") from error
+
+
+def find_problems(content: object) -> tuple[Params | None, list[str]]:
+    """All problems of the content of a params.yaml, and what of it is right.
+
+    Studies with a problem are left out, and the rest is checked again without them.
+    """
+    found: list[str] = []
+    try:
+        rest = resolve(content)
+    except ValueError as error:
+        return None, _problems(error, content)
+    while True:
+        try:
+            return Params.model_validate(rest), found
+        except ValidationError as error:
+            found += [line for line in _problems(error, content) if line not in found]
+            wrong = {str(one["loc"][1]) for one in error.errors() if one["loc"][:1] == ("studies",)}
+            if not (wrong and isinstance(rest, dict)):
+                return None, found
+            rest = _without(rest, wrong)
+            if not rest["studies"]:
+                return None, found
+
+
+def _without(content: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
+    """The content of a params.yaml without some studies and what is about them."""
+    kept = {key: value for key, value in content["studies"].items() if str(key) not in wrong}
+    sweeps = content.get("sweeps") or {}
+    left = {
+        key: value
+        for key, value in (sweeps.items() if isinstance(sweeps, dict) else ())
+        if not (isinstance(value, dict) and value.get("study") in wrong)
+    }
+    active = content.get("active")
+    named = [name for name in active if name not in wrong] if isinstance(active, list) else active
+    rest = content | {"studies": kept, "sweeps": left, "active": named or [*map(str, kept)][:1]}
+    return rest | {"theory": None} if wrong & _of_theory(content) else rest
+
+
+def _of_theory(content: dict[str, Any]) -> set[str]:
+    """The studies that the block `theory` names."""
+    theory = content.get("theory")
+    landscape = theory.get("landscape") if isinstance(theory, dict) else None
+    if not isinstance(landscape, dict):
+        return set()
+    others = landscape.get("kappa_of")
+    return {str(landscape.get("study")), *map(str, others if isinstance(others, list) else [])}
+
+
+def _problems(error: ValueError, content: object) -> list[str]:
+    """Each problem as one line, unknown keys first."""
+    if not isinstance(error, ValidationError):
+        return [" ".join(str(error).split())]
+    errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    return [
         # On one line, whatever is in the keys.
-        raise UserError(f"{source}: {' '.join(message.split())}") from error
+        " ".join(_explain(dict(one), message, content).split())
+        for one in errors
+        for message in getattr(one.get("ctx", {}).get("error"), "found", [one["msg"]])
+    ]
 
 
-def _explain(error: ValidationError, content: object) -> str:
-    """The first problem as one line: key path, what is wrong, nearest valid name, whose value."""
-    problems = error.errors()
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    path, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
+def _explain(problem: dict[str, Any], message: str, content: object) -> str:
+    """A problem in one line: key path, what is wrong, nearest valid name, whose value."""
+    path = [str(part) for part in problem["loc"]]
+    message = message.removeprefix("Value error, ")
     key, _, rest = message.partition(": ")
     if rest and re.fullmatch(r"[a-z_]+(\.[a-z0-9_-]+)*", key):  # a check names a key in its block
         path, message = [*path, *key.split(".")], rest
     message = message[0].lower() + message[1:]
-    if first["type"] == "extra_forbidden":
+    if problem["type"] == "extra_forbidden":
         message = f"unknown key{suggestion(path[-1], _keys_at(path[:-1]))}"
-    elif isinstance(given := first.get("input"), str | int | float) and repr(given) not in message:
+    elif (
+        isinstance(given := problem.get("input"), str | int | float) and repr(given) not in message
+    ):
         message += f", not {given!r}"
     if (source := origin(content, path)) != path:
-        hint = "give it there or in" if first["type"] == "missing" else "from"
+        hint = "give it there or in" if problem["type"] == "missing" else "from"
         message += f" ({hint} {'.'.join(source)})"
-    if len(problems) > 1:
-        message += f" (and {len(problems) - 1} more)"
     return f"{'.'.join(path)}: {message}" if path else message
 
 
