@@ -21,6 +21,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "check": Command("find all that is wrong before a run", "depthbias.config.check", "check pets"),
     "resolve": Command("print a study in full", "depthbias.config.resolve", "resolve mnist-small"),
 }
 

@@ -54,6 +54,32 @@ class OneOf:
         return core_schema.literal_schema(self.names)
 
 
+AUTO = "auto"
+
+
+class OrAuto:
+    """In an annotation: a whole number from `least` on, or the word auto."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        def validate(value: object, number: Any) -> Any:
+            return value if value == AUTO else number(value)
+
+        number = core_schema.int_schema(ge=self.least)
+        return core_schema.no_info_wrap_validator_function(validate, number)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return or_auto({"type": "integer", "minimum": self.least})
+
+
+def or_auto(schema: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a value that may also be the word auto."""
+    about = {key: schema.pop(key) for key in ("title", "description") if key in schema}
+    return {"anyOf": [schema, {"const": AUTO}], **about}
+
+
 Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
@@ -79,9 +105,10 @@ class Data(Block):
     )
     size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
     channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
-    heldout: int = Field(
-        ge=4,
-        description="real images a class kept from training: half calibrate, half are the control",
+    heldout: Annotated[int | str, OrAuto(4)] = Field(
+        default=AUTO,
+        description="real images a class kept from training: half calibrate, half are the control; "
+        "auto: three tenths of the smallest class, at most 1000",
     )
     by_person: bool = Field(
         default=False, description="celeba: nobody is in training and in held-out images"
@@ -249,7 +276,10 @@ class Neighbors(Block):
     embeddings: list[EmbeddingName] = Field(
         min_length=1, description="what nearness is measured in; the first one shows the pairs"
     )
-    k: list[PositiveInt] = Field(min_length=1, description="neighbours to report, ascending")
+    k: list[PositiveInt] = Field(
+        min_length=1,
+        description="neighbours to report, ascending; auto: 1, 5, 10, 50 below subset_size",
+    )
     copies: dict[EmbeddingName, Fraction | Calibrated] = Field(
         default={},
         description="cosine above which images count as copies (GL and RP scores), by embedding; "
@@ -365,7 +395,8 @@ class Structure(Block):
     pairs: PositiveInt = Field(description="image pairs of the linearity score")
     noisy_images: PositiveInt = Field(description="noisy training images of the score errors")
     samples: PositiveInt = Field(
-        description="noisy images a linear map is fitted to: ten times the pixels is plenty"
+        description="noisy images a linear map is fitted to: ten times the pixels is plenty; auto: "
+        "five times"
     )
     trajectories: Annotated[int, Field(ge=2, le=32)] = Field(
         default=8,

@@ -97,7 +97,7 @@ def _quality(study: "Study") -> Iterator[str]:
     name, most = study.quality.manifold_embedding, max(study.quality.k)
     if name not in study.neighbors.embeddings:
         yield f"quality.manifold_embedding: {name!r} is not among neighbors.embeddings"
-    if most >= study.data.heldout:
+    if isinstance(study.data.heldout, int) and most >= study.data.heldout:
         yield (
             f"quality.k: {most} needs more than {study.data.heldout} held-out images a class: "
             "lower it, or raise data.heldout"

@@ -9,7 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from depthbias.config.based_on import KEY, block_class, origin, resolve
-from depthbias.config.blocks import Block, Selector
+from depthbias.config.blocks import Block, Selector, or_auto
+from depthbias.config.following import FOLLOWING
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.config.theory import Theory
 from depthbias.system.errors import UserError, reading, suggestion
@@ -61,9 +62,13 @@ def _under(node: yaml.Node | None, wanted: str) -> yaml.Node | None:
 
 def load(path: str | Path) -> Params:
     """Read and check a params.yaml; the UserError names the file, the key path and the remedy."""
+    return parse(read_content(path), str(path))
+
+
+def read_content(path: str | Path) -> object:
+    """What a params.yaml holds, unchecked; UserError unless it is plain YAML."""
     with reading(path, "not plain YAML", "correct it", (yaml.YAMLError, UnicodeDecodeError)):
-        content = Plain(Path(path).read_text(encoding="utf-8")).get_single_data()
-    return parse(content, str(path))
+        return Plain(Path(path).read_text(encoding="utf-8")).get_single_data()
 
 
 def parse(content: object, source: str = "params.yaml") -> Params:
@@ -182,8 +187,11 @@ def schema() -> dict[str, Any]:
     required: dict[str, Any] = {"required": study.pop("required"), "properties": {}}
     for key in Study.model_fields:
         if inner := block_class(Study, key):
-            names = blocks[inner.__name__].pop("required", [])
-            required["properties"][key] = {"required": names}
+            own = blocks[inner.__name__]
+            for row in [row for row in FOLLOWING if row.block == key]:
+                own["required"].remove(row.key)
+                own["properties"][row.key] = or_auto(own["properties"][row.key])
+            required["properties"][key] = {"required": own.pop("required", [])}
     study["properties"] = {KEY: BASED_ON} | study["properties"]
     study["anyOf"] = [{"required": [KEY]}, required]
     return made | {"$schema": "https://json-schema.org/draft/2020-12/schema"}

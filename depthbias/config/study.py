@@ -32,6 +32,7 @@ from depthbias.config.blocks import (
 )
 from depthbias.config.checks import check, refuse, refuse_repeats
 from depthbias.config.fitting import params_problems, study_problems
+from depthbias.config.following import with_what_follows
 from depthbias.config.theory import Theory
 from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
@@ -100,6 +101,11 @@ class Study(Block):
     flips: Flips = Field(
         default=Flips(), description="whether the class survives a round trip through noise"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follows(cls, value: object) -> object:
+        return with_what_follows(value)
 
     @field_validator("classes", mode="before")
     @classmethod

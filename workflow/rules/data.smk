@@ -44,6 +44,7 @@ use rule script as subset with:
         split=of_base(SPLIT),
     output:
         SUBSET,
+    priority: 1  # before any training, as it finds a size that the data do not allow
     localrule: True
     params:
         **calls(
