@@ -38,8 +38,8 @@ def main(args: Arguments) -> None:
     kept = first == np.arange(len(labels))
     drawn = np.where(kept, labels, -1)
     heldout = heldout_of(args.heldout, [np.count_nonzero(drawn == k) for k in range(len(classes))])
-    print(f"held out: {heldout} images a class", file=sys.stderr)
     split = hold_out_of(args.images, drawn, classes, heldout, args.seed, args.by_person)
+    print(f"held out: {heldout} images a class", file=sys.stderr)
     write_json(
         args.output,
         {

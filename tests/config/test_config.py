@@ -99,7 +99,11 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.neighbors.k", [5, 1], ["neighbors.k", "ascending"]),
         ("studies.digits.neighbors.k", [1, 140], ["studies.digits.neighbors.k", "140"]),
         ("studies.digits.neighbors.copies", {"sscd": 0.6}, ["copies", "'sscd'"]),
-        ("studies.digits.quality", {"k": [5, 54]}, ["quality.k: 54", "54 held-out", "heldout"]),
+        (
+            "studies.mnist.quality",
+            {"k": [5, 1000]},
+            ["quality.k: 1000", "1000 held-out", "heldout"],
+        ),
         ("studies.digits.quality", {"manifold_k": 4}, ["quality.manifold_k: 4 is not among k"]),
         ("studies.digits.quality", {"manifold_embedding": "sscd"}, ["'sscd' is not among"]),
         ("studies.digits.quality", {"k": [5, 5]}, ["quality.k", "listed twice"]),
