@@ -1,6 +1,5 @@
 """Split the classes of a data set, without duplicates, into pool, calibration and control."""
 
-import json
 import sys
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from depthbias.data.dataset import read_blocks
 from depthbias.data.duplicates import first_copies, settled
 from depthbias.data.persons import hold_out_of
-from depthbias.data.splits import class_labels, heldout_of
+from depthbias.data.splits import class_labels, class_rules, heldout_of
 from depthbias.system.arguments import IMAGES, Arguments, file, flag, script, switch
 from depthbias.system.files import fingerprint, read_npz, write_json
 
@@ -22,7 +21,7 @@ def count_or_auto(text: str) -> int | str:
 
 @script(
     IMAGES,
-    flag("--classes", CLASSES, json.loads),
+    flag("--classes", CLASSES, class_rules),
     switch("--by-person", "nobody in pool and held-out images"),
     flag("--on-conflict", "a picture in two classes", choices=["stop", "drop"], default="stop"),
     flag("--heldout", "images held out a class, or auto", count_or_auto),

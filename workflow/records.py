@@ -117,7 +117,8 @@ def raw_content(raw: str, made: str) -> str:
 
 def _record(folder: str, path: str) -> Path:
     """Snakemake's file about an output: its path in base64, split where a name gets too long."""
-    name, most = urlsafe_b64encode(path.encode()).decode(), os.pathconf(".", "PC_NAME_MAX") - 1
+    longest = os.pathconf(".", "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    name, most = urlsafe_b64encode(path.encode()).decode(), longest - 1
     parts = [name[i : i + most] for i in range(0, len(name), most)]
     return Path(".snakemake", folder, *(f"@{part}" for part in parts[:-1]), parts[-1])
 

@@ -68,7 +68,8 @@ class OrAuto:
             return value if value == AUTO else number(value)
 
         number = core_schema.int_schema(ge=self.least)
-        return core_schema.no_info_wrap_validator_function(validate, number)
+        as_it_is = core_schema.plain_serializer_function_ser_schema(lambda value: value)
+        return core_schema.no_info_wrap_validator_function(validate, number, serialization=as_it_is)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         return or_auto({"type": "integer", "minimum": self.least})
@@ -179,7 +180,9 @@ class Sampling(Block):
         min_length=1,
         description="sampler-steps, the main one first; the others are the sampler control",
     )
-    images: PositiveInt = Field(description="generated images a model, from each noise seed")
+    images: Annotated[int, Field(ge=2)] = Field(
+        description="generated images a model, from each noise seed"
+    )
     noise_seeds: list[NonNegativeInt] = Field(
         default=[0],
         min_length=1,

@@ -7,8 +7,10 @@ from pydantic import ValidationError
 
 from depthbias.config.blocks import Training
 from depthbias.config.checks import told
+from depthbias.data.subsets import check_counts, class_counts, percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import MOST_STEPS, SAMPLERS, samplers_for
+from depthbias.estimates.arm_names import slope_names
 from depthbias.system.errors import suggestion
 from depthbias.vision.other_classifiers import NETWORK
 
@@ -23,6 +25,8 @@ def study_problems(study: "Study") -> Iterator[str]:
     for name in study.overrides:
         yield from _override(study, name)
     yield from _samplers(study)
+    yield from _endpoint(study)
+    yield from _neighbors(study)
     yield from _quality(study)
     yield from _classifiers(study)
 
@@ -38,6 +42,14 @@ def _sizes(study: "Study") -> Iterator[str]:
         yield "training.snapshots: must all be below training.budget"
     if max(study.neighbors.k) >= study.subset_size:
         yield f"neighbors.k: {max(study.neighbors.k)} needs more than {study.subset_size} images"
+    least = 2 * len(study.classes)
+    for key, count in (
+        ("denoising.heldout_images", study.denoising.heldout_images),
+        ("denoising.training_images", study.denoising.training_images),
+        ("flips.images", study.flips.images),
+    ):
+        if count < least:
+            yield f"{key}: {count} are not 2 of each of {len(study.classes)} classes: take {least}"
 
 
 def _ratios_and_models(study: "Study") -> Iterator[str]:
@@ -45,6 +57,11 @@ def _ratios_and_models(study: "Study") -> Iterator[str]:
         parts = len(ratio.split("-"))
         if ratio != "natural" and parts != len(study.classes):
             yield f"ratios: {ratio!r}: {parts} parts, {len(study.classes)} classes"
+        elif ratio != "natural":
+            fractions = [percent / 100 for percent in percentages(ratio)]
+            counts = class_counts(fractions, study.subset_size)
+            names = list(study.classes)
+            yield from told(check_counts, ratio, names, counts, key="subset_size: ")
     for name in study.architectures:
         fits = get_architecture(name).check
         yield from told(fits, study.data.size, study.width, key="architectures: ")
@@ -93,6 +110,18 @@ def _samplers(study: "Study") -> Iterator[str]:
             )
 
 
+def _endpoint(study: "Study") -> Iterator[str]:
+    known = slope_names()
+    for name in study.endpoint.secondary:
+        if name not in known:
+            yield f"endpoint.secondary: no slope {name!r}{suggestion(name, known)}"
+
+
+def _neighbors(study: "Study") -> Iterator[str]:
+    if "pixels" not in study.neighbors.embeddings and not study.neighbors.copies:
+        yield "neighbors.embeddings: nothing tells copies: add pixels, or a cosine to neighbors.copies"
+
+
 def _quality(study: "Study") -> Iterator[str]:
     name, most = study.quality.manifold_embedding, max(study.quality.k)
     if name not in study.neighbors.embeddings:
@@ -132,6 +161,9 @@ def _theory(params: "Params") -> Iterator[str]:
             if name not in params.studies:
                 hint = suggestion(name, params.studies)
                 yield f"theory.landscape.{key}: no study {name!r}{hint}"
+    for name in landscape.kappa_of:
+        if name in params.studies and len(params.studies[name].ratios) < 2:
+            yield f"theory.landscape.kappa_of: {name} has one ratio, and kappa needs two"
     if 2 * max(molrg.dimensions) > molrg.space:
         yield (
             f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "

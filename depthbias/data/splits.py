@@ -1,5 +1,6 @@
 """Classes of a data set, and what is held out; the one reader of a split."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,31 @@ from typing import Any
 import numpy as np
 
 from depthbias.data.tables import composed
+from depthbias.system.arguments import mapping
 from depthbias.system.errors import UserError, reading, several, suggestion
 from depthbias.system.files import read_json
 
 Rule = Mapping[str, Sequence[str]]  # {"all": [...], "any": [...], "none": [...]}, each optional
+
+
+def class_rules(text: str) -> dict[str, Rule]:
+    """The rule of each class, from JSON as params.yaml has it; as the kind of a flag.
+
+    Whole numbers are names: 6 is "6".
+    """
+    rules = mapping(text)
+    if len(rules) < 2:
+        raise ArgumentTypeError("give two classes or more, majority first")
+    for name, rule in rules.items():
+        if not (isinstance(rule, dict) and all(isinstance(part, list) for part in rule.values())):
+            raise ArgumentTypeError(f'class {name}: give it as {{"any": ["label", ...]}}')
+        for label in (label for part in rule.values() for label in part):
+            if isinstance(label, bool) or not isinstance(label, str | int):
+                raise ArgumentTypeError(f"class {name}: {label!r} is no text: put it in quotes")
+    return {
+        name: {part: [str(label) for label in labels] for part, labels in rule.items()}
+        for name, rule in rules.items()
+    }
 
 
 def class_labels(

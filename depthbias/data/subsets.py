@@ -188,8 +188,7 @@ def check_size(
 ) -> None:
     """UserError if the pool cannot give so many disjoint subsets of this size at this ratio.
 
-    population, pool: images of each class, in the data set and left to train on. Each class must
-    have an image in the subset.
+    population, pool: images of each class, in the data set and left to train on.
     """
     proportions = class_proportions(ratio, classes, population)
     counts = class_counts(list(proportions.values()), size)
@@ -198,11 +197,20 @@ def check_size(
     except UserError as error:
         apart = f", apart for {blocks} seeds" if blocks > 1 else ""
         raise UserError(f"ratio {ratio}{apart}: {error}") from error
-    if missing := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        raise UserError(
-            f"ratio {ratio}: {size} images leave none for {', '.join(missing)}: "
-            "raise subset_size, or leave the class out"
-        )
+    check_counts(ratio, classes, counts)
+
+
+LEAST_OF_CLASS = 2  # training images: a spread within the class is measured
+
+
+def check_counts(ratio: str, classes: Sequence[str], counts: Sequence[int]) -> None:
+    """UserError if a subset at this ratio has too few images of a class to measure it."""
+    for name, count in zip(classes, counts, strict=True):
+        if count < LEAST_OF_CLASS:
+            raise UserError(
+                f"ratio {ratio}: {sum(counts)} images have {count} of {name}, and "
+                f"{LEAST_OF_CLASS} are needed: raise subset_size, or leave the class out"
+            )
 
 
 def _check_fractions(proportions: Mapping[Any, float], present: set[Any]) -> None:

@@ -14,11 +14,11 @@ TEXT = (ROOT / "params.yaml").read_text()
 
 
 @pytest.mark.parametrize(
-    ("size", "k"), [(2, [1]), (6, [1, 5]), (50, [1, 5, 10]), (51, [1, 5, 10, 50])]
+    ("size", "k"), [(4, [1]), (6, [1, 5]), (50, [1, 5, 10]), (51, [1, 5, 10, 50])]
 )
 def test_neighbours_are_below_the_subset_size(size, k):
     content = yaml.safe_load(TEXT)
-    content["studies"]["digits"]["subset_size"] = size
+    content["studies"]["digits"] |= {"subset_size": size, "ratios": ["50-50"]}
     del content["sweeps"]
     study = parse(content).studies["digits"]
     assert study.neighbors.k == k
