@@ -5,6 +5,7 @@ from depthbias.estimates.endpoints import Endpoint, read_slopes
 from depthbias.estimates.tidy import read_rows
 from depthbias.measures.manifolds import read_manifold
 from depthbias.report.claims import judge
+from depthbias.report.doubts import doubts
 from depthbias.report.lights import lights
 from depthbias.report.methods import methods
 from depthbias.report.page import arm_bars, page, pictures
@@ -70,6 +71,7 @@ def main(args: Arguments) -> None:
     text = page(
         args.study,
         found,
+        doubts(summary),
         arm_bars(slopes, endpoint),
         lights(summary, endpoint, manifold),
         judge(summary, slopes, found, endpoint),

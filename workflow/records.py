@@ -25,6 +25,12 @@ RAW = "raw files "  # begins what is recorded of them
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
 
 
+def refuse_windows(system: str = os.name) -> None:
+    """Exit with one line on Windows itself, whose shell cannot run the rules."""
+    if system == "nt":
+        sys.exit("error: Windows itself cannot run the jobs: run it in WSL 2 (docs/clusters.md)")
+
+
 def hold_settings(workflow: Any) -> None:
     """Let Snakemake compare the contents of large files, and refuse to be blind to changes.
 

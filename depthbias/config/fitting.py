@@ -119,7 +119,7 @@ def _endpoint(study: "Study") -> Iterator[str]:
 
 def _neighbors(study: "Study") -> Iterator[str]:
     if "pixels" not in study.neighbors.embeddings and not study.neighbors.copies:
-        yield "neighbors.embeddings: nothing tells copies: add pixels, or a cosine to neighbors.copies"
+        yield "neighbors.embeddings: nothing tells copies: add pixels, or give neighbors.copies"
 
 
 def _quality(study: "Study") -> Iterator[str]:

@@ -9,12 +9,16 @@ import yaml
 from pydantic import ValidationError
 
 from depthbias.config.based_on import KEY, block_class, origin, resolve
-from depthbias.config.blocks import Block, Selector, or_auto
+from depthbias.config.blocks import NAME, Block, Selector, or_auto
 from depthbias.config.following import FOLLOWING
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.config.theory import Theory
 from depthbias.system.errors import UserError, reading, suggestion
 
+NAMING = (
+    "a name has letters from A to Z without accents, digits, _ and -, and no space, as it names "
+    "folders; labels under all, any and none may be any text: cafe: { any: [Café au lait] }"
+)
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
@@ -150,7 +154,9 @@ def _explain(problem: dict[str, Any], message: str, content: object) -> str:
     if rest and re.fullmatch(r"[a-z_]+(\.[a-z0-9_-]+)*", key):  # a check names a key in its block
         path, message = [*path, *key.split(".")], rest
     message = message[0].lower() + message[1:]
-    if problem["type"] == "extra_forbidden":
+    if problem.get("ctx", {}).get("pattern") == NAME:
+        message = NAMING
+    elif problem["type"] == "extra_forbidden":
         message = f"unknown key{suggestion(path[-1], _keys_at(path[:-1]))}"
     elif (
         isinstance(given := problem.get("input"), str | int | float) and repr(given) not in message
@@ -159,6 +165,7 @@ def _explain(problem: dict[str, Any], message: str, content: object) -> str:
     if (source := origin(content, path)) != path:
         hint = "give it there or in" if problem["type"] == "missing" else "from"
         message += f" ({hint} {'.'.join(source)})"
+    path = [part for part in path if part != "[key]"]
     return f"{'.'.join(path)}: {message}" if path else message
 
 

@@ -22,8 +22,6 @@ def class_rules(text: str) -> dict[str, Rule]:
     Whole numbers are names: 6 is "6".
     """
     rules = mapping(text)
-    if len(rules) < 2:
-        raise ArgumentTypeError("give two classes or more, majority first")
     for name, rule in rules.items():
         if not (isinstance(rule, dict) and all(isinstance(part, list) for part in rule.values())):
             raise ArgumentTypeError(f'class {name}: give it as {{"any": ["label", ...]}}')

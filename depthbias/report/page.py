@@ -88,6 +88,7 @@ def pictures(paths: Iterable[Path]) -> dict[str, str]:
 def page(
     study: str,
     verdict: Mapping[str, Any],
+    doubts: Sequence[str],
     arms: Scale | None,
     lights: Sequence[Light],
     claims: Sequence[Judged],
@@ -95,7 +96,7 @@ def page(
     samples: Mapping[str, Any] | None,
     methods: Mapping[str, Any],
 ) -> str:
-    """The page as HTML. figures: as `pictures`; samples: as `browser`; methods: as `methods`."""
+    """The page as HTML. doubts: sentences under the answer; figures: as `pictures`; samples: as `browser`; methods: as `methods`."""
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -108,6 +109,7 @@ def page(
     return environment.get_template("page.html").render(
         study=study,
         verdict=verdict,
+        doubts=doubts,
         arms=arms,
         lights=lights,
         symbols=SYMBOLS,

@@ -22,9 +22,11 @@ from records import (
     name_logs,
     raw_content,
     refuse_unrecorded,
+    refuse_windows,
     remember_failures,
 )
 
+refuse_windows()
 use_checkout()
 hold_settings(workflow)
 remember_failures()
