@@ -96,7 +96,10 @@ def page(
     samples: Mapping[str, Any] | None,
     methods: Mapping[str, Any],
 ) -> str:
-    """The page as HTML. doubts: sentences under the answer; figures: as `pictures`; samples: as `browser`; methods: as `methods`."""
+    """The page as HTML. doubts: sentences under the answer.
+
+    figures: as `pictures`; samples: as `browser`; methods: as `methods`.
+    """
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder),

@@ -34,7 +34,6 @@ def toy(value=1):
     """Stands for what the module does."""
 {imports}    return value + 2  # why
 '''
-UNCHECKED = '"""A module."""\n\ndef first_problem(params, names):\n    return ""\n'
 MADE = ("data", "results", "metrics")
 TARGETS = ["all", "sweeps_tiny"]
 # One job at a time, in one order; a faster scheduler than Snakemake's own, of the same jobs.
@@ -89,8 +88,6 @@ def make_code(folder):
     for path in (folder / "depthbias").rglob("*.py"):
         source = path.read_text()
         path.write_text(source + BODY.format(imports="") if path in kept else skeleton(source))
-    # The raw images of toys are only named.
-    (folder / "depthbias/config/raw_data.py").write_text(UNCHECKED + BODY.format(imports=""))
     for path in scripts:
         path.write_text(HEADER + path.read_text() + BODY.format(imports=""))
     reach = {path.stem: reached(folder, path) for path in scripts}
