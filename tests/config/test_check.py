@@ -327,3 +327,15 @@ def test_files_of_another_data_set_are_not_called_damaged(pets, monkeypatch, tmp
         assert f"another data set than MNIST ({'x'.join(map(str, shape))})" in told
     else:
         assert "damaged or incomplete" in told
+
+
+@pytest.mark.parametrize("ratios", [["90-10", "60-40"], ["50-50"], ["natural"]])
+def test_the_size_that_a_message_names_is_the_largest(pets, ratios):
+    study = pets["studies"]["tiny"]
+    study.update(ratios=ratios, subset_size=90)
+    for _ in ratios:
+        if told := first_problem(parse(pets), ["tiny"]):
+            study["subset_size"] = int(told.rpartition(" is ")[2])
+    assert first_problem(parse(pets), ["tiny"]) == ""
+    study["subset_size"] += 1
+    assert "subset_size: ratio" in first_problem(parse(pets), ["tiny"])

@@ -139,3 +139,18 @@ def test_an_unknown_flag_is_one_line_of_the_program_too(tmp_path):
     )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: the following arguments are required: --images")
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_a_traceback_is_shown_where_it_is_asked_for(tmp_path, debug):
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/summarize.py", "--parts", "no.csv", "--output", "s.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "DEPTHBIAS_DEBUG": debug},
+    )
+    assert done.returncode == 1 and "no.csv: cannot read" in done.stderr
+    assert ("Traceback" in done.stderr) == bool(debug)
+    assert debug or done.stderr.count("\n") == 1
