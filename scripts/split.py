@@ -36,7 +36,7 @@ def main(args: Arguments) -> None:
     labels = settled(filed, first, classes, source.tolist(), args.on_conflict)
     kept = first == np.arange(len(labels))
     drawn = np.where(kept, labels, -1)
-    heldout = heldout_of(args.heldout, [np.count_nonzero(drawn == k) for k in range(len(classes))])
+    heldout = heldout_of(args.heldout, [int((drawn == k).sum()) for k in range(len(classes))])
     split = hold_out_of(args.images, drawn, classes, heldout, args.seed, args.by_person)
     print(f"held out: {heldout} images a class", file=sys.stderr)
     write_json(

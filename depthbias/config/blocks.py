@@ -77,8 +77,10 @@ class OrAuto:
 
 def or_auto(schema: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a value that may also be the word auto."""
-    about = {key: schema.pop(key) for key in ("title", "description") if key in schema}
-    return {"anyOf": [schema, {"const": AUTO}], **about}
+    about: dict[str, Any] = {
+        key: schema.pop(key) for key in ("title", "description") if key in schema
+    }
+    return {"anyOf": [schema, {"const": AUTO}]} | about
 
 
 Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]

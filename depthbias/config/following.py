@@ -45,8 +45,9 @@ def with_what_follows(study: object) -> object:
     for row in FOLLOWING:
         block = content.get(row.block)
         numbers = [_at(content, path) for path in row.sources]
-        wanted = isinstance(block, Mapping) and block.get(row.key, AUTO) == AUTO
-        if wanted and all(isinstance(n, int) and n > 0 for n in numbers):
+        if not isinstance(block, Mapping) or block.get(row.key, AUTO) != AUTO:
+            continue
+        if all(isinstance(n, int) and n > 0 for n in numbers):
             content[row.block] = {**block, row.key: row.value(*numbers)}
     return content
 

@@ -38,7 +38,8 @@ class Outlook:
 def outlook(params: Params, name: str, quick: bool = False) -> Outlook:
     """What the raw files of a study of params.yaml say, or its prepared images if those are gone.
 
-    Reads no image. With `quick`, tables that take over a second to read are left to the first job.
+    Reads no image. With `quick`, tables that take over a second to read, and files of CelebA that
+    are still to be fetched, are left to the first job.
     """
     study, key = params.studies[name], f"studies.{name}"
     prepared = Path("data", name, "images.npz")
@@ -117,6 +118,8 @@ def _known(data: Data, prepared: Path, quick: bool) -> DataSet | list[str]:
     try:
         if quick and data.dataset == "celeba":
             return attribute_names(folders)
+        if quick and not (row.counts or row.takes_labels):
+            return []
         if quick and _large(table or folders[0] / "metadata.csv"):
             return []
         with redirect_stderr(io.StringIO()):  # what is left out is said by the job that reads it

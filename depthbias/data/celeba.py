@@ -63,11 +63,11 @@ def _missing(folders: Sequence[Path], name: str) -> UserError:
 def attribute_names(folders: Sequence[Path]) -> list[str]:
     """The names that the first lines of the attribute table tell; the rest is not read.
 
-    None are told by a damaged table. UserError if there is no table.
+    None are told by a damaged or a missing table.
     """
     table = find_table(ATTRIBUTES, folders)
     if table is None:
-        raise _missing(folders, ATTRIBUTES)
+        return []
     with reading(table), table.open("rb") as file:
         start = file.readline() + file.readline()
     return _header(split_words(start.decode("utf-8", "replace")))[0]

@@ -84,8 +84,16 @@ def known_labels(
     """
     row = DATA_SETS[name]
     if not row.counts:
-        options = {"by_person": by_person, "on_conflict": on_conflict}
-        return load_data_set(name, folders, table, size=8, channels=1, workers=1, **options)
+        return load_data_set(
+            name,
+            folders,
+            table,
+            size=8,
+            channels=1,
+            workers=1,
+            by_person=by_person,
+            on_conflict=on_conflict,
+        )
     row.check(folders)
     labels = np.repeat(np.arange(len(row.counts)), row.counts)
     names = [str(label) for label in range(len(row.counts))]
