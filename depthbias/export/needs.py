@@ -1,0 +1,16 @@
+"""Packages that only exports need, from the optional dependencies `export`."""
+
+from importlib import import_module
+from types import ModuleType
+
+from depthbias.system.errors import UserError
+
+
+def needs(package: str) -> ModuleType:
+    """The package, imported; UserError that says how to install it."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"package {package} is not installed: pip install -c constraints.txt -e '.[export]'"
+        ) from error
