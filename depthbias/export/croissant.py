@@ -16,7 +16,7 @@ PICTURES = "pictures"  # the files in the zip
 # The record sets of the tables: {column: (type, what it is)}.
 TABLES = {
     TABLE: {
-        "image": ("INTEGER", "row of the image in the prepared data set"),
+        "image": ("TEXT", "name of the image: its row in the prepared data set"),
         "class": ("TEXT", "class of the image in the study"),
         "part": ("TEXT", "pool: for training; calibration, control: held out"),
         "source": ("TEXT", "file or row of the data set that it was made from"),
@@ -24,7 +24,7 @@ TABLES = {
     SUBSETS: {
         "ratio": ("TEXT", "proportions of the classes, percent"),
         "seed": ("INTEGER", "seed of the subset"),
-        "image": ("INTEGER", "row of the training image"),
+        "image": ("TEXT", "name of the training image, as in images/image"),
         "class": ("TEXT", "its class"),
     },
 }
@@ -113,14 +113,14 @@ def _records(mlc: Any, table: str, pictures: bool) -> Any:
         row = mlc.Source(
             file_set=PICTURES,
             extract=mlc.Extract(file_property=mlc.FileProperty.filename),
-            transforms=[mlc.Transform(regex=r"^(\d+)\.png$")],
         )
         fields[0] = _field(mlc, name, "image", *TABLES[table]["image"], row)
         fields[0].references = _column(mlc, table, "image")
         content = mlc.Extract(file_property=mlc.FileProperty.content)
         source = mlc.Source(file_set=PICTURES, extract=content)
         fields.append(_field(mlc, name, "picture", "IMAGE_OBJECT", "the image", source))
-    return mlc.RecordSet(id=name, name=name, fields=fields)
+    key = ["images/image"] if table == TABLE else None
+    return mlc.RecordSet(id=name, name=name, key=key, fields=fields)
 
 
 def _column(mlc: Any, table: str, column: str) -> Any:

@@ -16,6 +16,11 @@ from depthbias.system.files import map_npz, read_npz, replacing, write_text
 IMAGES, TABLE, SUBSETS = "images.zip", "images.csv", "subsets.csv"
 
 
+def name_of(row: int) -> str:
+    """The name of the image in a row of the prepared data set."""
+    return f"{row}.png"
+
+
 def write_images(path: Path, prepared: Path, rows: Sequence[int]) -> None:
     """Write these rows of a prepared data set as ROW.png into a zip; equal images, equal bytes."""
     images = map_npz(prepared, "images")
@@ -26,7 +31,7 @@ def write_images(path: Path, prepared: Path, rows: Sequence[int]) -> None:
             content = io.BytesIO()
             picture.save(content, "PNG")
             # A member of this name has the date 1980-01-01.
-            archive.writestr(zipfile.ZipInfo(f"{row}.png"), content.getvalue())
+            archive.writestr(zipfile.ZipInfo(name_of(row)), content.getvalue())
 
 
 def write_table(path: Path, split: Split, prepared: Path) -> list[int]:
@@ -39,14 +44,14 @@ def write_table(path: Path, split: Split, prepared: Path) -> list[int]:
         for row in own
     ]
     lines.sort()
-    _write(path, ("image", "class", "part", "source"), lines)
+    _write(path, ("image", "class", "part", "source"), [(name_of(r), *m) for r, *m in lines])
     return [line[0] for line in lines]
 
 
 def write_subsets(path: Path, subsets: Iterable[Subset]) -> None:
     """Write ratio, seed, image and class of every training image of every subset."""
     lines = [
-        (subset.ratio, subset.seed, int(row), subset.classes[label])
+        (subset.ratio, subset.seed, name_of(row), subset.classes[label])
         for subset in subsets
         for row, label in zip(subset.rows, subset.labels, strict=True)
     ]

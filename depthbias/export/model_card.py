@@ -58,7 +58,7 @@ STEPS = 50  # where the study has no number of steps of DDIM
 
 
 class Shown(NamedTuple):
-    """A line of the card: an estimate in words."""
+    """A line of the card: an estimate in words, and as it stands in the summary."""
 
     metric: str
     title: str
@@ -85,9 +85,8 @@ def shown(summary: pd.DataFrame, run: Mapping[str, str]) -> list[Shown]:
         if metric.startswith("memorised"):
             chosen = chosen[chosen["class"] == ""]
         for _, row in chosen.iterrows():
-            ends = [scale * row[end] for end in ("value", "lower", "upper")]
-            text = cell(row, scale, digits)
-            found.append(Shown(metric, title, row["class"], text, row["seed"], *ends))
+            words = (title, row["class"], cell(row, scale, digits), row["seed"])
+            found.append(Shown(metric, *words, *row[["value", "lower", "upper"]]))
     return found
 
 
@@ -168,11 +167,12 @@ def _metadata(name: str, data_set: str, rows: list[Shown]) -> ModelCardData:
             dataset_type=data_set,
             dataset_name=data_set,
             metric_type=row.metric,
-            metric_name=f"{row.title} {row.label}".strip(),
+            metric_name=f"{row.metric} {row.label}".strip(),
             metric_value=round(row.value, 6),
             metric_args={"lower": round(row.lower, 6), "upper": round(row.upper, 6)},
         )
         for row in rows
+        if row.seed != ALL
     ]
     return ModelCardData(
         library_name="diffusers",
