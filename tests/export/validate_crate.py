@@ -1,7 +1,9 @@
-"""Validate an RO-Crate with roc-validator without a network: python validate_crate.py CRATE CONTEXT
+"""Validate an RO-Crate with roc-validator, without a network.
 
-Runs in the environment of roc-validator. CONTEXT is a file with the JSON-LD context of RO-Crate 1.1.
-Prints one line for each requirement that does not hold; the exit status is 1 if there is one.
+    python validate_crate.py CONTEXT CRATE...
+
+Runs in the environment of roc-validator. CONTEXT is a file: the JSON-LD context of RO-Crate 1.1.
+Prints a line for each crate: whether it is valid. After them stands what does not hold.
 """
 
 import json
@@ -14,7 +16,7 @@ from rocrate_validator.models import ValidationSettings
 from rocrate_validator.utils.http import HttpRequester
 
 URL = "https://w3id.org/ro/crate/1.1/context"
-CRATE, CONTEXT = sys.argv[1:]
+CONTEXT, *CRATES = sys.argv[1:]
 
 
 def get(self, url, **options):
@@ -36,17 +38,17 @@ def get(self, url, **options):
 
 
 HttpRequester.get = get
-settings = ValidationSettings(
-    rocrate_uri=CRATE,
-    profile_identifier="provenance-run-crate-0.5",
-    requirement_severity="REQUIRED",
-    offline=True,
-)
-result = services.validate(settings)
-for issue in result.get_issues():
-    print(issue.check.identifier, issue.severity.name, " ".join(str(issue.message).split()))
-checked = {check.identifier for check in result.executed_checks}
-print(f"{len(checked)} checks, {len(result.skipped_checks)} skipped")
-for check in result.skipped_checks:
-    print("skipped", check)
-sys.exit(not result.passed())
+problems = []
+for crate in CRATES:
+    settings = ValidationSettings(
+        rocrate_uri=crate,
+        profile_identifier="provenance-run-crate-0.5",
+        requirement_severity="REQUIRED",
+        offline=True,
+    )
+    result = services.validate(settings)
+    whole = result.passed() and not result.skipped_checks
+    print(f"{crate}: {'valid' if whole else 'not valid'}")
+    problems += [f"{one.check.identifier}: {one.message}" for one in result.get_issues()]
+    problems += [f"skipped: {one}" for one in result.skipped_checks]
+print("\n".join(problems))
