@@ -1,4 +1,4 @@
-"""Print a study in full: python -m depthbias.config.resolve STUDY [--params FILE]
+"""Print a study in full: depthbias resolve STUDY [--params FILE]
 
 For a study that is based on another, these are the values that the workflow uses.
 """
