@@ -57,7 +57,8 @@ def test_no_long_sentence(page):
 
 
 def test_sentences_are_told_apart():
-    text = "One `a. b c`: [two](x.md#y). Is it **three.** Four\n- five\n  six\n\n| a. b |\n\n    x = 1. y\n"
+    text = "One `a. b c`: [two](x.md#y). Is it **three.** Four\n- five\n  six\n\n"
+    text += "| a. b |\n\n    x = 1. y\n"
     assert sentences(text) == ["One code: [two].", "Is it **three.", "Four", "- five six"]
     assert words("- a > b") == ["a", "b"]
 
