@@ -13,7 +13,7 @@ from depthbias.export.jobs import Job
 from depthbias.export.needs import needs
 from depthbias.export.study import Study
 from depthbias.report.methods import sha256
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError
 from depthbias.system.files import read_json
 
 WORKFLOW = "workflow/Snakefile"
@@ -43,10 +43,7 @@ def write_crate(folder: Path, study: Study, largest: float = 100.0) -> None:
     crate = needs("rocrate.rocrate").ROCrate(gen_preview=True, version="1.1")
     _check_unchanged(study)
     _Writer(crate, study, largest).fill()
-    try:
-        crate.write(folder)
-    except OSError as error:
-        raise explain(error, folder) from error
+    crate.write(folder)
 
 
 def _check_unchanged(study: Study) -> None:
@@ -121,6 +118,7 @@ class _Writer:
                 "version": self.version,
             },
         )
+        self.files[WORKFLOW] = workflow
         for pattern in (*PARTS, *SETTINGS):
             for path in sorted(place.glob(pattern)):
                 self._file(path.relative_to(place).as_posix())
@@ -142,7 +140,9 @@ class _Writer:
         for job in self.study.jobs:
             if job.rule not in steps:
                 kinds = ["File", "SoftwareSourceCode"]
-                tool = self._file(job.script, **{"@type": kinds, "version": self.version})
+                tool = self._file(
+                    job.script or WORKFLOW, **{"@type": kinds, "version": self.version}
+                )
                 workflow.append_to("hasPart", tool)
                 steps[job.rule] = self._entity(
                     f"#step-{job.rule}",
@@ -181,7 +181,7 @@ class _Writer:
             "CreateAction",
             name=about,
             description=job.command,
-            instrument=self._file(job.script),
+            instrument=self._file(job.script or WORKFLOW),
             object=[self._file(path) for path in inputs],
             result=[self._file(path) for path in job.outputs],
             startTime=job.start.isoformat(),

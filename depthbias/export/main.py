@@ -7,21 +7,50 @@ depthbias export study STUDY --output FOLDER
 
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from depthbias.export.needs import needs
-from depthbias.export.study import Study
-from depthbias.system.errors import UserError, command
+from depthbias.system.errors import UserError, command, explain
+
+if TYPE_CHECKING:
+    from depthbias.export.study import Study
 
 
 def main() -> None:
     """Read the command line, and export."""
     options = _parser().parse_args()
-    study = Study(options.study, terms=getattr(options, "licence", ""))
-    if options.output.exists() and (not options.output.is_dir() or any(options.output.iterdir())):
-        raise UserError(f"{options.output}: is there already: name a new folder")
-    {"model": _model, "data": _data, "study": _study}[options.what](study, options)
+    from depthbias.export.study import Study
+
+    study = Study(options.study, terms=options.licence)
+    export = {"model": _model, "data": _data, "study": _study}[options.what]
+    with _new_folder(options.output) as options.folder:
+        export(study, options)
+        if not study.licence.name:
+            print("note: the licence of the images is not known: give --licence", file=sys.stderr)
     print(f"{options.output}: written")
+
+
+@contextmanager
+def _new_folder(output: Path) -> Iterator[Path]:
+    """A folder that gets the name `output` when the block succeeds, and else is deleted.
+
+    UserError if there is something of that name, other than an empty folder.
+    """
+    try:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise UserError(f"{output}: is there already: name a new folder")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as place:
+            folder = Path(place, output.name)
+            folder.mkdir()
+            yield folder
+            folder.replace(output)
+    except OSError as error:
+        raise explain(error, output) from error
 
 
 def _parser() -> ArgumentParser:
@@ -47,18 +76,18 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _model(study: Study, options: Namespace) -> None:
+def _model(study: "Study", options: Namespace) -> None:
     job = study.model(options.ratio, options.architecture, options.seed)
     from depthbias.diffusion.checkpoints import load_model
     from depthbias.export.diffusers_folder import export_diffusers
     from depthbias.export.model_card import write_card
 
     network, meta = load_model(study.path(job, "model"), study.path(job, "meta"))
-    export_diffusers(network, meta, options.output)
-    write_card(options.output, study, job, meta)
+    export_diffusers(network, meta, options.folder)
+    write_card(options.folder, study, job, meta)
 
 
-def _data(study: Study, options: Namespace) -> None:
+def _data(study: "Study", options: Namespace) -> None:
     from depthbias.export.croissant import write_croissant
     from depthbias.export.data_folder import (
         IMAGES,
@@ -70,17 +99,17 @@ def _data(study: Study, options: Namespace) -> None:
     )
 
     needs("mlcroissant")
-    rows = write_table(options.output / TABLE, study.split, study.prepared)
-    write_subsets(options.output / SUBSETS, study.subsets)
+    rows = write_table(options.folder / TABLE, study.split, study.prepared)
+    write_subsets(options.folder / SUBSETS, study.subsets)
     if study.licence.shared:
-        write_images(options.output / IMAGES, study.prepared, rows)
-    write_croissant(options.output, study, options.url)
+        write_images(options.folder / IMAGES, study.prepared, rows)
+    write_croissant(options.folder, study, options.url)
 
 
-def _study(study: Study, options: Namespace) -> None:
+def _study(study: "Study", options: Namespace) -> None:
     from depthbias.export.crate import write_crate
 
-    write_crate(options.output, study, options.largest)
+    write_crate(options.folder, study, options.largest)
 
 
 if __name__ == "__main__":

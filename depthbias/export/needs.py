@@ -11,6 +11,7 @@ def needs(package: str) -> ModuleType:
     try:
         return import_module(package)
     except ImportError as error:
+        name = package.partition(".")[0]
         raise UserError(
-            f"package {package} is not installed: pip install -c constraints.txt -e '.[export]'"
+            f"package {name} is not installed: pip install -c constraints.txt -e '.[export]'"
         ) from error

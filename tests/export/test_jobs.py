@@ -100,8 +100,20 @@ def test_a_package_that_is_missing_is_named_with_its_extra():
         needs("mlcroisant")
 
 
+def export(monkeypatch, folder, *words):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["depthbias export", *words])
+    main()
+
+
 def test_a_folder_that_is_not_empty_is_not_written_into(pets, monkeypatch):
-    monkeypatch.chdir(pets)
-    monkeypatch.setattr("sys.argv", ["depthbias export", "data", "pets", "--output", "results"])
     with pytest.raises(UserError, match=r"^results: is there already: name a new folder"):
-        main()
+        export(monkeypatch, pets, "data", "pets", "--output", "results")
+
+
+def test_an_export_that_fails_leaves_nothing(pets, monkeypatch):
+    pytest.importorskip("rocrate")
+    before = sorted(pets.iterdir())
+    with pytest.raises(UserError, match=rf"^{IMAGES}: has changed since rule train read it"):
+        export(monkeypatch, pets, "study", "pets", "--output", "crate")
+    assert sorted(pets.iterdir()) == before
