@@ -100,10 +100,10 @@ def _read(path: str, folder: Path) -> dict[str, Any]:
 
 
 def _jobs(records: Mapping[str, dict[str, Any]]) -> Iterator[Job]:
-    """Records of files that one command made at one time are one job."""
+    """Records of one command with one end are one job; each file has a start of its own."""
     groups: dict[tuple[str, float], list[str]] = {}
     for path, record in records.items():
-        groups.setdefault((record["shellcmd"], record["starttime"]), []).append(path)
+        groups.setdefault((record["shellcmd"], record["endtime"]), []).append(path)
     for paths in groups.values():
         record = records[paths[0]]
         hashes = {p: v.removeprefix("sha256:") for p, v in (record["hashes"] or {}).items()}
@@ -113,7 +113,7 @@ def _jobs(records: Mapping[str, dict[str, Any]]) -> Iterator[Job]:
             inputs=tuple(record["input"]),
             outputs=tuple(sorted(paths)),
             log=tuple(record["log"]),
-            start=datetime.fromtimestamp(record["starttime"], UTC),
+            start=datetime.fromtimestamp(min(records[p]["starttime"] for p in paths), UTC),
             end=datetime.fromtimestamp(record["endtime"], UTC),
             hashes=hashes,
         )
