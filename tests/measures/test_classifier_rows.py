@@ -74,9 +74,9 @@ def found(made, draws=400, accepted=None):
     return seen, [*accuracy_rows("s", made), *rows]
 
 
-@pytest.fixture(scope="module")
-def summary(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+@pytest.fixture
+def summary(tmp_path):
+    path = tmp_path / "rows.csv"
     write_rows(path, found(opinions(tilt=6.0))[1])
     return read_rows(path)
 
