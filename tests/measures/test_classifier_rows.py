@@ -22,7 +22,7 @@ from depthbias.measures.classifier_rows import classifier_rows
 from depthbias.measures.manifolds import Manifold
 from depthbias.measures.opinions import Opinions
 from depthbias.measures.samples import noise_of
-from depthbias.measures.seen import THRESHOLDS, instruments_of, see
+from depthbias.measures.seen import THRESHOLDS, instruments_of, reaches, see
 from depthbias.report.classifier_table import sections
 from depthbias.report.registry import draw
 from depthbias.system.errors import UserError
@@ -193,6 +193,26 @@ def test_a_classifier_that_cannot_tell_the_classes_is_named():
     heldout[:, 1] = [1, -1]
     with pytest.raises(UserError, match=r"svm-pixels: singular .*: leave it out"):
         instruments_of(replace(made, heldout=heldout), 100)
+
+
+def test_a_probability_of_the_threshold_itself_reaches_it():
+    told = logit([0.7, 0.75, 0.8]).astype(np.float32)
+    assert reaches(told, 0.75).tolist() == [False, True, True]
+
+
+def test_a_manifold_of_other_images_and_a_lost_subset_are_named():
+    made = opinions()
+    instruments, path = instruments_of(made, 10), Path("o.npz")
+    arrays = np.ones((len(RUNS), IMAGES), dtype=bool), np.ones(2), np.ones(2, dtype=int)
+    for noise_seed, words in (
+        (1, "not from the noise of the manifold: measure the quality again"),
+        (0, "no subset 90-10 of seed 0 was given"),
+    ):
+        noise = noise_of([noise_seed], IMAGES)
+        manifold = Manifold(tuple(RUNS), noise, *arrays, 5, "pixels", CLASSES)
+        with pytest.raises(UserError) as caught:
+            list(see(path, made, instruments, [], manifold))
+        assert str(caught.value) == f"o.npz: {words}"
 
 
 def test_the_table_and_the_figure_show_all_classifiers(summary):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -187,6 +188,34 @@ def test_free_generation_has_rows_and_trends():
     assert slope["value"] > 0.02 and slope["runs"] == 6
 
 
+def test_rows_of_free_generation_say_what_they_are_of():
+    models = [
+        replace(one, run=one.run._replace(ratio=ratio))
+        for ratio in ("90-10", "60-40")
+        for one in (
+            generated(name, seed, 0.2, 50) for name in ("depth2", "depth3") for seed in "01"
+        )
+    ]
+    trained = {(ratio, seed): np.array([0.5, 0.5]) for ratio in ("90-10", "60-40") for seed in "01"}
+    rows = list(generated_rows(models, trained))
+    found = {
+        (row["metric"], row["ratio"], row["architecture"]): (row["seed"], row["n"], row["runs"])
+        for row in rows
+    }
+    parts = ("bias", "variance_sets", "variance_noises")
+    expected = {}
+    for ratio, part in product(("90-10", "60-40"), parts):
+        for name in ("depth2", "depth3"):
+            expected[f"class_{part}:generated", ratio, name] = ("all", 50, 2)
+    apart = {key: told for key, told in found.items() if "per_depth" not in key[0]}
+    assert apart == expected and len(rows) == len(found) == 18
+    slopes = {key for key in found if "per_depth" in key[0]}
+    assert slopes == {
+        (f"class_{part}_per_depth:generated", ratio, "published")
+        for ratio, part in product(("90-10", "60-40"), parts)
+    }
+
+
 def test_other_noise_is_refused_and_one_seed_has_no_row():
     models = [generated("depth2", "0", 0.1), generated("depth2", "1", 0.1, noise_seed=1)]
     with pytest.raises(UserError, match=r"1\.npz: not from the noise of the rest"):
@@ -222,6 +251,12 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changes, words):
     write_trip_classes(tmp_path / "b.npz", replace(made_up(seed=1), **changes))
     with pytest.raises(UserError, match=rf"b\.npz: made {words} than the rest"):
         read_all([tmp_path / "a.npz", tmp_path / "b.npz"], "s")
+
+
+def test_round_trips_of_another_study_are_refused(tmp_path):
+    write_trip_classes(tmp_path / "a.npz", made_up())
+    with pytest.raises(UserError, match=r"a\.npz: a run of study 's', not of 't'"):
+        read_all([tmp_path / "a.npz"], "t")
 
 
 @pytest.fixture(scope="module")
