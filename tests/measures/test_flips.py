@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -79,6 +79,44 @@ def test_flip_rates_count_images_by_class_part_and_level():
     own = pick(rows_of([trips]), "flip_rate:training", name="six->nine", sigma=5.0, seed="0")
     sixes = trips.decoded[1][:, 20:][:, trips.labels[20:] == 0]
     assert own["value"].item() == pytest.approx(sixes.mean())
+
+
+def test_classes_come_back_as_any_other_and_rates_over_seeds_are_shares():
+    classes, labels = ("a", "b", "c"), np.arange(40) % 3
+    models = [
+        replace(
+            made_up(seed=seed),
+            classes=classes,
+            labels=labels,
+            decoded=np.broadcast_to((labels + shift) % 3, (2, 3, 40)),
+            proportions=np.full(3, 1 / 3),
+        )
+        for seed, shift in ((0, 1), (1, 2))
+    ]
+    rows = pick(rows_of(models), "flip_rate:heldout", sigma=5.0)
+    flips = {f"{a}->{b}" for a, b in permutations(classes, 2)}
+    assert set(rows["class"]) == flips and len(rows) == 3 * 6
+    alone = pick(rows, "flip_rate:heldout", seed="0").set_index("class")["value"]
+    assert alone[alone == 1].index.tolist() == ["a->b", "b->c", "c->a"] and alone.sum() == 3
+    both = pick(rows, "flip_rate:heldout", seed="all")
+    assert (both["value"] == 0.5).all()
+    assert (both["lower"] >= 0).all() and (both["upper"] <= 1).all()
+
+
+def test_training_sets_of_a_ratio_are_compared_with_each_other():
+    models = [
+        made_up(name, seed, ratio)
+        for ratio in ("90-10", "60-40")
+        for name in ("depth2", "depth3")
+        for seed in (0, 1)
+    ]
+    rows = pick(rows_of(models), "class_bias:heldout", sigma=None)
+    assert set(zip(rows["ratio"], rows["architecture"], strict=True)) == set(
+        product(("90-10", "60-40"), ("depth2", "depth3"))
+    )
+    assert (rows["runs"] == 2).all() and len(rows) == 4
+    slopes = pick(rows_of(models), "class_bias_per_depth:heldout")
+    assert sorted(slopes["ratio"]) == ["60-40", "90-10"] and (slopes["runs"] == 4).all()
 
 
 def test_no_flip_in_few_images_is_not_certain():
@@ -233,6 +271,31 @@ def test_an_archive_is_read_as_it_was_written(tmp_path):
     for name, value in vars(trips).items():
         same = getattr(found, name)
         assert np.array_equal(same, value) and type(same) is type(value), name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoded": np.zeros((2, 0, 40), dtype=np.int8)},
+        {"decoded": np.full((2, 3, 40), 2, dtype=np.int8)},
+        {"labels": np.arange(40) % 3},
+        {"heldout": np.zeros(40, dtype=bool)},
+        {"shared": np.zeros(40, dtype=bool)},
+        {"levels": np.array([-0.5, 5.0])},
+        {"levels": np.array([0.0, 5.0])},
+        {"levels": np.array([5.0, 5.0])},
+        {"rows": np.arange(40) // 2},
+    ],
+)
+def test_an_archive_without_images_or_with_numbers_out_of_range_is_refused(tmp_path, changes):
+    write_trip_classes(tmp_path / "a.npz", replace(made_up(), **changes))
+    with pytest.raises(UserError, match=r"a\.npz: is damaged: make the round trips again"):
+        read_trip_classes(tmp_path / "a.npz", "s")
+
+
+def test_one_image_of_a_part_is_enough(tmp_path):
+    write_trip_classes(tmp_path / "a.npz", replace(made_up(), own=np.arange(40) == 30))
+    assert read_trip_classes(tmp_path / "a.npz", "s").own.sum() == 1
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,7 @@ def test_votes_are_those_of_plain_loops_and_ties_go_to_the_nearer_class():
     queries = random.random((30, 3))
     found = voted_classes(queries, training, labels, (1, 4, 6, 12, 100), CPU)
     assert list(found) == [1, 4, 6, 12]
+    assert {classes.dtype for classes in found.values()} == {np.dtype(np.int8)}
     ties = 0
     for place, query in enumerate(queries):
         near = labels[np.argsort(((training - query) ** 2).sum(axis=1))].tolist()
@@ -137,6 +138,7 @@ def test_weighted_votes_are_those_of_plain_loops(sigma):
     found = weighted_classes(
         *map(torch.from_numpy, (queries, training, labels)), sigma=sigma, classes=2
     )
+    assert found.dtype == np.int8
     for query, name in zip(queries, found, strict=True):
         squares = ((training - query) ** 2).sum(axis=1)
         weights = np.exp(-(squares - squares.min()) / 2 / sigma**2)
