@@ -22,6 +22,11 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "check": Command("find all that is wrong before a run", "depthbias.config.check", "check pets"),
+    "export": Command(
+        "a model, the images or a study for other programs",
+        "depthbias.export.main",
+        "export model digits 90-10 depth3 0 --output my-model",
+    ),
     "resolve": Command("print a study in full", "depthbias.config.resolve", "resolve mnist-small"),
 }
 

@@ -7,6 +7,8 @@ import pytest
 from conftest import ROOT
 from snakemake.persistence.file import FilePersistence
 
+from depthbias.system.snakemake_records import record_path
+
 sys.path.insert(0, str(ROOT / "workflow"))
 import records
 from records import refuse_unrecorded
@@ -91,6 +93,6 @@ def test_windows_itself_is_refused_in_one_line():
 
 
 def test_a_system_that_tells_no_longest_name_has_255(monkeypatch):
-    before = records._record("metadata", "a" * 300)
+    before = record_path("metadata", "a" * 300)
     monkeypatch.delattr("os.pathconf")
-    assert records._record("metadata", "a" * 300) == before
+    assert record_path("metadata", "a" * 300) == before
