@@ -489,6 +489,7 @@ def test_of_divided_gpus_those_are_leased_that_cuda_sees(divided, environment):
             divided.setenv("CUDA_VISIBLE_DEVICES", given)
         with lease():
             second = os.environ["CUDA_VISIBLE_DEVICES"]
+        divided.setenv("CUDA_VISIBLE_DEVICES", first)
     assert {first, second} == set(INSTANCES[1:])
 
 
