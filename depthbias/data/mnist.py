@@ -25,7 +25,7 @@ HASHES = {
 }
 COUNTS = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)  # images of each digit
 SPLITS = {"train": "train", "test": "t10k"}
-LONGEST_HEADER = 4 + 4 * 255  # of an IDX file, bytes
+LONGEST_HEADER, LARGEST = 4 + 4 * 255, 2**28  # of an IDX file, bytes
 PAD = 2  # 28 + 2 * 2 = 32 pixels, a power of two, as the U-Nets halve the image
 
 
@@ -95,20 +95,22 @@ def _check(path: Path, md5: str) -> None:
 def whole_idx(path: Path) -> str:
     """The shape of a gzipped IDX file of bytes that is as long as its header says, else "".
 
-    Only its start is unpacked, a few bytes.
+    No more is unpacked than its header says.
     """
     with reading(path):
         packed = path.read_bytes()
     try:
-        start = zlib.decompressobj(wbits=31).decompress(packed[:4096], LONGEST_HEADER)
-    except zlib.error:
+        start = zlib.decompressobj(wbits=31).decompress(packed, LONGEST_HEADER)
+        dimensions = start[3] if start[:3] == bytes([0, 0, 8]) and len(start) > 3 else 0
+        told = start[4 : 4 + 4 * dimensions]
+        sizes = [int.from_bytes(told[i : i + 4], "big") for i in range(0, len(told), 4)]
+        promised = 4 + 4 * dimensions + math.prod(sizes)
+        if not 1 <= dimensions == len(sizes) or promised > LARGEST:
+            return ""
+        unpacker = zlib.decompressobj(wbits=31)
+        whole = len(unpacker.decompress(packed, promised + 1)) == promised and unpacker.eof
+    except zlib.error:  # as for a wrong checksum at its end
         return ""
-    dimensions = start[3] if start[:3] == bytes([0, 0, 8]) and len(start) > 3 else 0
-    told = start[4 : 4 + 4 * dimensions]
-    sizes = [int.from_bytes(told[i : i + 4], "big") for i in range(0, len(told), 4)]
-    length = int.from_bytes(packed[-4:], "little")  # unpacked, as gzip ends
-    promised = 4 + 4 * dimensions + math.prod(sizes)
-    whole = 1 <= dimensions == len(sizes) and promised % 2**32 == length
     return "x".join(map(str, sizes)) if whole else ""
 
 

@@ -312,7 +312,7 @@ def test_the_counts_of_digits_are_those_of_the_data_set():
 
 
 @pytest.mark.parametrize("shape", [(3, 28, 28), (5, 32, 32), (3, 2, 2)])
-@pytest.mark.parametrize("kind", ["whole", "cut", "no gzip"])
+@pytest.mark.parametrize("kind", ["whole", "cut", "flipped", "no gzip"])
 def test_files_of_another_data_set_are_not_called_damaged(pets, monkeypatch, tmp_path, shape, kind):
     """Fashion-MNIST and others have the names of MNIST's files."""
     pets["studies"]["tiny"]["data"] |= {"dataset": "mnist", "labels": "", "raw": "idx"}
@@ -320,7 +320,8 @@ def test_files_of_another_data_set_are_not_called_damaged(pets, monkeypatch, tmp
     (tmp_path / "idx").mkdir()
     header = bytes([0, 0, 8, 3]) + np.array(shape, ">u4").tobytes()
     packed = gzip.compress(header + bytes(math.prod(shape)))
-    content = {"whole": packed, "cut": packed[:-7], "no gzip": header}[kind]
+    flipped = packed[:-6] + bytes([packed[-6] ^ 1]) + packed[-5:]  # in the checksum
+    content = {"whole": packed, "cut": packed[:-7], "flipped": flipped, "no gzip": header}[kind]
     (tmp_path / "idx/train-images-idx3-ubyte.gz").write_bytes(content)
     told = first_problem(parse(pets), ["tiny"])
     assert told.startswith("studies.tiny.data.raw: idx/train-images-idx3-ubyte.gz: ")

@@ -32,7 +32,8 @@ def value_of(name, options, folder):
     """A value that the flag takes; files are in a folder that is not there."""
     kind = options.get("type", str)
     if "choices" in options:
-        return TEXTS.get(name) or str(next(iter(options["choices"])))
+        wanted = TEXTS.get(name)
+        return wanted if wanted in options["choices"] else str(next(iter(options["choices"])))
     if kind is Path:
         return str(folder / "missing" / name.strip("-"))
     if kind is RUN[1]["type"]:
