@@ -65,21 +65,35 @@ def test_jobs_have_the_threads_of_their_rules(counting, tmp_path):
         assert max(pools.values()) <= most, (name, pools)
 
 
+DECODER = """
+import sys
+from pathlib import Path
+
+import depthbias.data.photos as photos
+import sitecustomize
+
+decode_block = photos._decode_block
+
+
+def counted(*given):  # in a worker, which ends without the functions of atexit
+    sys.argv[0] = "worker"
+    sitecustomize.count()
+    return decode_block(*given)
+
+
+photos._decode_block, photos.BLOCK = counted, 1
+if __name__ == "__main__":
+    paths = [(str(path), path) for path in Path(sys.argv[1]).rglob("*.png")]
+    assert len(list(photos.decode_stream(paths, 8, 1, 2))) == 3
+"""
+
+
 def test_decoders_have_one_thread_each(counting, tmp_path):
-    """Three photos a block would be one task: they are given as three blocks."""
-    folder = own_folder(tmp_path)
-    program = (
-        "from pathlib import Path\n"
-        "import depthbias.data.photos as photos\n"
-        "if __name__ == '__main__':\n"
-        "    photos.BLOCK = 1\n"
-        f"    paths = [(str(p), p) for p in Path({str(folder)!r}).rglob('*.png')]\n"
-        "    assert len(list(photos.decode_stream(paths, 8, 1, 2))) == 3\n"
-    )
-    (tmp_path / "decode.py").write_text(program)
-    subprocess.run([sys.executable, tmp_path / "decode.py"], check=True)
-    workers = [pools for name, pools in counting() if name != "decode.py"]
-    assert workers and all(max(pools.values(), default=1) == 1 for pools in workers), workers
+    (tmp_path / "decode.py").write_text(DECODER)
+    subprocess.run([sys.executable, tmp_path / "decode.py", own_folder(tmp_path)], check=True)
+    workers = [pools for name, pools in counting() if name == "worker"]
+    assert len(workers) == 3 and all(pools for pools in workers)
+    assert {threads for pools in workers for threads in pools.values()} == {1}
 
 
 @pytest.mark.parametrize("before", [None, "7"])
