@@ -92,7 +92,7 @@ def _over_ratios(
     for group, (scale, depth) in product(grouped(found, "sampler"), scales.items()):
         for series, members in by_series(group, depth).items():
             slope = least_squares_slope(
-                np.array([depth(m) for m in members], dtype=float),
+                np.array([depth(m) for m in members]),
                 np.array([m.value for m in members]),
                 np.stack([m.draws for m in members]),
             )
