@@ -123,7 +123,7 @@ def _trends(
     for scale, depth, series, group in found:
         shares = [model.arms[arm] for model in group]
         slope = depth_trend(
-            np.array([depth(model) for model in group], dtype=float),
+            np.array([depth(model) for model in group]),
             np.array([model.trained[k] for model in group]),
             np.array([found.values[k] for found in shares]),
             np.stack([found.draws[:, k] for found in shares]),
