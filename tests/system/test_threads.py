@@ -75,7 +75,7 @@ import sitecustomize
 decode_block = photos._decode_block
 
 
-def counted(*given):  # in a worker, which ends without the functions of atexit
+def counted(*given):  # in a worker, whose words are those of its parent
     sys.argv[0] = "worker"
     sitecustomize.count()
     return decode_block(*given)
@@ -92,7 +92,7 @@ def test_decoders_have_one_thread_each(counting, tmp_path):
     (tmp_path / "decode.py").write_text(DECODER)
     subprocess.run([sys.executable, tmp_path / "decode.py", own_folder(tmp_path)], check=True)
     workers = [pools for name, pools in counting() if name == "worker"]
-    assert len(workers) == 3 and all(pools for pools in workers)
+    assert len(workers) >= 3 and all(workers)  # three blocks, and the end of each worker
     assert {threads for pools in workers for threads in pools.values()} == {1}
 
 
