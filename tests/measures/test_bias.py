@@ -140,6 +140,14 @@ def test_a_class_that_explains_nothing_has_the_share_of_the_likelihood():
     assert drawn == pytest.approx(np.tile(best, (4, 1)), abs=1e-5)
 
 
+def test_a_class_that_is_never_mistaken_and_never_found_has_no_share():
+    """The first two are confused; of these the first alone explains more than all images."""
+    rates = np.array([[0.9, 0.2, 0.0], [0.1, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    with np.errstate(divide="raise", invalid="raise"):
+        found = solve_shares(np.array([1.0, 0.0, 0.0]), rates)
+    assert found == pytest.approx([1, 0, 0], abs=1e-8)
+
+
 def test_three_classes_agree_with_maximum_likelihood():
     rng = np.random.default_rng(1)
     for share in ([0.6, 0.3, 0.1], [0.97, 0.03, 0.0]):
