@@ -21,6 +21,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "audit": Command(
+        "audit images or models of others",
+        "depthbias.audit",
+        "audit --training train --generated generated --name theirs",
+    ),
     "resolve": Command("print a study in full", "depthbias.config.resolve", "resolve mnist-small"),
 }
 

@@ -96,7 +96,8 @@ class Subject(Block):
         default="", description="folder of any depth, .zip, or .npz (arr_0 or images)"
     )
     diffusers: str = Field(
-        default="", description="folder of a pipeline (model_index.json), or with unet/ and a scheduler"
+        default="",
+        description="folder of a pipeline (model_index.json), or with unet/ and a scheduler",
     )
     weights: str = Field(default="", description=".safetensors or .bin of a UNet2DModel")
     unet: str = Field(default="", description="config.json of these weights")

@@ -162,7 +162,7 @@ def schema() -> dict[str, Any]:
     audit["properties"] = {KEY: BASED_ON} | audit["properties"]
     audit["required"] = [SUBJECTS]
     made["properties"].pop(AUDITS)
-    either = [{"required": [SUBJECTS], "$ref": "#/$defs/Audit"}]
+    either: list[dict[str, Any]] = [{"required": [SUBJECTS], "$ref": "#/$defs/Audit"}]
     either += [{"not": {"required": [SUBJECTS]}, "$ref": "#/$defs/Study"}]
     of_name = made["properties"]["studies"]["patternProperties"]
     made["properties"]["studies"]["patternProperties"] = {n: {"anyOf": either} for n in of_name}

@@ -248,7 +248,7 @@ class Params(Block):
     active: list[Name] = Field(
         min_length=1, description="studies that `snakemake` without a target makes"
     )
-    studies: dict[Name, Study] = {}
+    studies: dict[Name, Study] = Field(default={}, description="studies, by name")
     audits: dict[Name, Audit] = Field(default={}, description="studies that have subjects")
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
     theory: Theory | None = Field(default=None, description="the papers' experiments on theory")
