@@ -144,8 +144,8 @@ def condition(text: str) -> Condition:
     """Read 'memorised_share:pixels > 0.01' or 'share_corrected[nine] < 0.2'; else a UserError."""
     if not (found := CONDITION.fullmatch(text)):
         raise UserError(
-            f"--fail-if: {text!r} is no condition: write METRIC > NUMBER or METRIC[CLASS] < NUMBER, "
-            "as 'memorised_share:pixels > 0.01'"
+            f"--fail-if: {text!r} is no condition: write METRIC > NUMBER or METRIC[CLASS] < NUMBER "
+            "like 'memorised_share:pixels > 0.01'"
         )
     metric, class_name, sign, number = found.groups()
     return Condition(metric, class_name or "", sign == ">", float(number))

@@ -172,7 +172,9 @@ def groups_of(w):
 def of_groups(path):
     """The files of a path template of all groups of an audit; with their main sampler."""
     return lambda w: [
-        name for group in groups_of(w) for name in of_study(path, group, sampler=main_sampler(group))
+        name
+        for group in groups_of(w)
+        for name in of_study(path, group, sampler=main_sampler(group))
     ]
 
 
