@@ -149,7 +149,8 @@ def add_study(path: Path, name: str, block: dict[str, Any]) -> None:
     that is wrong; then nothing is written.
     """
     content = yaml.safe_dump({name: block}, sort_keys=False, default_flow_style=None, width=100)
-    text = path.read_text("utf-8") if path.is_file() else f"active: [{name}]\nstudies:\n"
+    before = path.read_text("utf-8") if path.is_file() else ""
+    text = before or f"active: [{name}]\nstudies:\n"
     there = Plain(text).get_single_data() or {}
     if (own := (there.get("studies") or {}).get(name)) is not None:
         if own != block:
@@ -168,8 +169,8 @@ def add_study(path: Path, name: str, block: dict[str, Any]) -> None:
     try:
         load(path)
     except UserError:
-        if there:
-            write_text(path, text)
+        if before:
+            write_text(path, before)
         else:
             path.unlink()
         raise

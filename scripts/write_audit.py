@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,14 @@ from depthbias.system.arguments import (
     flag,
     script,
 )
-from depthbias.system.files import check_writable, map_npz, read_json, write_json, write_text
+from depthbias.system.files import (
+    check_writable,
+    fingerprint,
+    map_npz,
+    read_json,
+    write_json,
+    write_text,
+)
 
 
 def draw_pairs(args: Arguments, embedding: str) -> None:
@@ -41,6 +49,11 @@ def draw_pairs(args: Arguments, embedding: str) -> None:
     samples = {one.run.architecture: one.images for one in map(read_samples, args.samples)}
     real: np.ndarray = map_npz(args.images, "images")
     save(plot_nearest_pairs(pairs, real, samples, embedding), [args.figures])
+
+
+def hashed(args: Arguments) -> list[Path]:
+    """The files that the answer rests on."""
+    return [args.summary, args.pairs, args.images, *args.samples]
 
 
 def told(
@@ -66,6 +79,7 @@ def told(
         "left_out": left_out(args.settings),
         "warnings": notes(brought),
         "inputs": inputs_of(brought, args.settings),
+        "files": {path.as_posix(): fingerprint(path) for path in hashed(args)},
         "weights": weights,
         "versions": {
             name: version(name) for name in ("depthbias", "numpy", "pillow", "torch", "diffusers")
@@ -103,7 +117,6 @@ def main(args: Arguments) -> None:
     endpoint = Endpoint("log_odds_shift_per_depth", SERIES, "natural", 0.1, ())
     manifold = read_manifold(args.manifolds[0], None)
     verdict = {"answer": ", ".join(one.leak for one in found), "sentence": content["sentence"]}
-    hashed = [args.summary, args.pairs, args.images, *args.samples]
     html = page(
         args.study,
         verdict,
@@ -112,7 +125,7 @@ def main(args: Arguments) -> None:
         [],
         pictures([args.figures]),
         None,
-        methods(settings, args.study, args.meta, [], hashed, own=False),
+        methods(settings, args.study, args.meta, [], hashed(args), own=False),
         QUESTION,
         list(sections(summary, subjects, classes)),
     )

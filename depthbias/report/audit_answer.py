@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from depthbias.estimates.runs import ALL, REAL, TRAIN
-from depthbias.estimates.tidy import over_seeds
 from depthbias.report.cells import PARTS, cell
 from depthbias.report.pages import Section
 from depthbias.system.errors import UserError, suggestion
@@ -42,11 +41,17 @@ class Answer(NamedTuple):
 
 
 def headline(summary: pd.DataFrame) -> pd.DataFrame:
-    """The rows of an audit over all noise levels, for the least k, of all images and each class."""
-    rows = over_seeds(summary)
-    rows = rows[rows["sigma"].isna() & rows["value"].notna()]
-    least = rows.groupby(["architecture", "metric", "class"])["k"].transform("min")
-    return rows[rows["k"].isna() | (rows["k"] == least)]
+    """The rows of an audit over all noise levels, for the least k, of all images and each class.
+
+    A subject is one run, so its rows over seeds tell no interval: those of the run do. Some rows
+    about real images are only there over seeds.
+    """
+    rows = summary[summary["sigma"].isna() & summary["value"].notna()]
+    keys = ["architecture", "metric", "class"]
+    least = rows.groupby(keys)["k"].transform("min")
+    rows = rows[rows["k"].isna() | (rows["k"] == least)]
+    alone = rows.assign(over=rows["seed"] == ALL).sort_values("over", kind="stable")
+    return rows.loc[alone.drop_duplicates(keys).index.sort_values()]
 
 
 def one(rows: pd.DataFrame, subject: str, metric: str, class_name: str = "") -> Mapping[str, Any]:
@@ -157,7 +162,7 @@ def failures(rows: pd.DataFrame, subjects: Sequence[str], text: str) -> list[str
     UserError for a metric or class that no subject has.
     """
     wanted = condition(text)
-    rows = rows[rows["architecture"].isin(subjects) & (rows["seed"] == ALL)]
+    rows = rows[rows["architecture"].isin(subjects)]
     if not (rows["metric"] == wanted.metric).any():
         known = sorted(set(rows["metric"]))
         raise UserError(f"--fail-if: no metric {wanted.metric!r}{suggestion(wanted.metric, known)}")

@@ -43,7 +43,7 @@ def card(
 
     rows: `headline` of the summary; version: of this project.
     """
-    from huggingface_hub import EvalResult, ModelCard
+    from huggingface_hub import EvalResult
     from huggingface_hub.repocard_data import CardData, eval_results_to_model_index
 
     index = [
@@ -57,7 +57,7 @@ def card(
     about: dict[str, Any] = {"tags": ["depthbias", "audit"], "model-index": index}
     data = CardData(**about)
     body = "\n\n".join(_body(study, rows, found, list(warnings), version))
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n"))
+    return f"---\n{data.to_yaml()}\n---\n\n{body}\n"
 
 
 def _result(kind: Any, study: str, row: Mapping[str, Any]) -> Any:

@@ -17,7 +17,6 @@ def brought_images(w):
     """How the images of an audit are brought, as flags."""
     audit = study_of(w)
     given = audit.data.model_dump(exclude={"dataset"})
-    given |= {} if given["labels"] else {"labels": None}
     if audit.heldout:
         given |= {f"heldout_{key}": path for key, path in audit.heldout.model_dump().items()}
     classes = {name: rule.model_dump() for name, rule in audit.classes.items()}
