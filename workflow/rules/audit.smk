@@ -142,6 +142,7 @@ use rule on_gpu as measure_subject with:
             lambda w: flags(
                 study_of(w).denoising,
                 batch_size=study_of(w).sampling.batch_size,
+                brought=True,
                 run=dict(w.items()),
             ),
         ),
