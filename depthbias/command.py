@@ -21,6 +21,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "audit": Command(
+        "audit images or models of others",
+        "depthbias.audit",
+        "audit --training train --generated generated --name theirs",
+    ),
     "export": Command(
         "a model, the images or a study for other programs",
         "depthbias.export.main",

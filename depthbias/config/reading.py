@@ -3,11 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
+from depthbias.config.audit import Audit, Subject
 from depthbias.config.based_on import KEY, block_class, origin, resolve
 from depthbias.config.blocks import Block, Selector
 from depthbias.config.study import Params, Study, Sweep
@@ -15,6 +16,9 @@ from depthbias.config.theory import Theory
 from depthbias.system.errors import UserError, reading, suggestion
 
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
+
+AUDITS, SUBJECTS = "audits", "subjects"
+KINDS: dict[str, type[Block]] = {"studies": Study, AUDITS: Audit, "sweeps": Sweep}
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
@@ -69,11 +73,30 @@ def load(path: str | Path) -> Params:
 def parse(content: object, source: str = "params.yaml") -> Params:
     """Check the content of a params.yaml; the studies of the result are in full."""
     try:
-        return Params.model_validate(resolve(content))
+        return Params.model_validate(_apart(resolve(content)))
     except ValueError as error:
         message = _explain(error, content) if isinstance(error, ValidationError) else str(error)
         # On one line, whatever is in the keys.
         raise UserError(f"{source}: {' '.join(message.split())}") from error
+
+
+def _apart(content: object) -> object:
+    """The content with the studies that have subjects under another key, as they are of a kind."""
+    studies = content.get("studies") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(studies, dict):
+        return content
+    if AUDITS in content:
+        raise ValueError(f"{AUDITS}: unknown key: a study with subjects stands under studies")
+    audits = {name: study for name, study in studies.items() if _audits(study)}
+    if not audits:
+        return content
+    others = {name: study for name, study in studies.items() if name not in audits}
+    return content | {"studies": others, AUDITS: audits}
+
+
+def _audits(study: object) -> bool:
+    """Whether a block of a study says what is brought instead of what is trained."""
+    return isinstance(study, dict) and SUBJECTS in study
 
 
 def _explain(error: ValidationError, content: object) -> str:
@@ -81,12 +104,14 @@ def _explain(error: ValidationError, content: object) -> str:
     problems = error.errors()
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
     path, message = [str(part) for part in first["loc"]], first["msg"].removeprefix("Value error, ")
+    valid = _keys_at(path[:-1]) if first["type"] == "extra_forbidden" else []
+    path = ["studies" if part == AUDITS and not place else part for place, part in enumerate(path)]
     key, _, rest = message.partition(": ")
     if rest and re.fullmatch(r"[a-z_]+(\.[a-z0-9_-]+)*", key):  # a check names a key in its block
         path, message = [*path, *key.split(".")], rest
     message = message[0].lower() + message[1:]
     if first["type"] == "extra_forbidden":
-        message = f"unknown key{suggestion(path[-1], _keys_at(path[:-1]))}"
+        message = f"unknown key{suggestion(path[-1], valid)}"
     elif isinstance(given := first.get("input"), str | int | float) and repr(given) not in message:
         message += f", not {given!r}"
     if (source := origin(content, path)) != path:
@@ -103,15 +128,22 @@ def _keys_at(path: list[str]) -> list[str]:
     parts = list(path)
     while parts:
         key = parts.pop(0)
-        if (block, key) in ((Params, "studies"), (Params, "sweeps")):
-            block, parts = Study if key == "studies" else Sweep, parts[1:]
+        if block is Params and key in KINDS:
+            block, parts = KINDS[key], parts[1:]
         elif (block, key) == (Params, "theory"):
             block = Theory
-        elif (block, key) == (Study, "classes"):
-            block, parts = Selector, parts[1:]
+        elif key in ("classes", SUBJECTS):
+            block, parts = Selector if key == "classes" else Subject, parts[1:]
         else:
-            block = block.model_fields[key].annotation  # type: ignore[assignment]
-    return [*block.model_fields, *([KEY] if block is Study else [])]
+            block = _block(block, key)
+    known = [name for name in block.model_fields if (block, name) != (Params, AUDITS)]
+    return [*known, *([KEY] if block in (Study, Audit) else [])]
+
+
+def _block(block: type[Block], key: str) -> type[Block]:
+    """The class of the block under a key, which may be optional."""
+    kinds = (block.model_fields[key].annotation, *get_args(block.model_fields[key].annotation))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block))
 
 
 def schema() -> dict[str, Any]:
@@ -126,6 +158,16 @@ def schema() -> dict[str, Any]:
             required["properties"][key] = {"required": names}
     study["properties"] = {KEY: BASED_ON} | study["properties"]
     study["anyOf"] = [{"required": [KEY]}, required]
+    audit = blocks["Audit"]
+    audit["properties"] = {KEY: BASED_ON} | audit["properties"]
+    audit["required"] = [SUBJECTS]
+    made["properties"].pop(AUDITS)
+    either: list[dict[str, Any]] = [{"required": [SUBJECTS], "$ref": "#/$defs/Audit"}]
+    either += [{"not": {"required": [SUBJECTS]}, "$ref": "#/$defs/Study"}]
+    of_name = made["properties"]["studies"]["patternProperties"]
+    made["properties"]["studies"]["patternProperties"] = {n: {"anyOf": either} for n in of_name}
+    made["properties"]["studies"].pop("default")
+    made["required"] = ["active", "studies"]
     return made | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from depthbias.config.audit import Audit
 from depthbias.config.blocks import (
     Bias,
     Block,
@@ -34,7 +35,7 @@ from depthbias.config.blocks import (
 from depthbias.config.checks import check, refuse_repeats
 from depthbias.config.theory import Theory
 from depthbias.data.subsets import percentages
-from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.architectures import get_architecture, trainable
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
 from depthbias.vision.other_classifiers import NETWORK
@@ -44,7 +45,7 @@ RESERVED = ("all", "labels", "raw", "sweeps", "theory", "weights")
 
 
 def _named(architecture: str) -> str:
-    check(get_architecture, architecture)
+    check(trainable, architecture)
     return architecture
 
 
@@ -247,11 +248,12 @@ class Params(Block):
     active: list[Name] = Field(
         min_length=1, description="studies that `snakemake` without a target makes"
     )
-    studies: dict[Name, Study] = Field(min_length=1)
+    studies: dict[Name, Study] = Field(default={}, description="studies, by name")
+    audits: dict[Name, Audit] = Field(default={}, description="studies that have subjects")
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
     theory: Theory | None = Field(default=None, description="the papers' experiments on theory")
 
-    @field_validator("studies", "sweeps")
+    @field_validator("studies", "audits", "sweeps")
     @classmethod
     def _names_are_free(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
@@ -261,9 +263,12 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _active_exist(self) -> "Params":
+        there = [*self.studies, *self.audits]
+        if not there:
+            raise ValueError("studies: there is none: add one")
         for name in self.active:
-            if name not in self.studies:
-                raise ValueError(f"active: no study {name!r}{suggestion(name, self.studies)}")
+            if name not in there:
+                raise ValueError(f"active: no study {name!r}{suggestion(name, there)}")
         return self
 
     @model_validator(mode="after")
@@ -301,8 +306,16 @@ class Params(Block):
                     raise ValueError(f"sweeps.{name}.{where}: {value:g}: {reason}") from error
                 except ValueError as error:
                     raise ValueError(f"sweeps.{name}.values: {error}") from error
-                if point in self.studies and point != base:
+                if point in {*self.studies, *self.audits} and point != base:
                     raise ValueError(f"studies.{point}: sweep {name} makes it: rename one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _audits_fit(self) -> "Params":
+        for name, audit in self.audits.items():
+            for group in audit.groups(name):
+                if group in {*self.studies, *self.audits}:
+                    raise ValueError(f"studies.{group}: {name} makes it: rename one of them")
         return self
 
     def points(self, sweep: str) -> dict[str, float]:

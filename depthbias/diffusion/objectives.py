@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Objective = Literal["ddpm", "edm"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]  # of a network of objective ddpm
 Network = Callable[[Tensor, Tensor], Tensor]
 
 STEPS = 1000
