@@ -71,13 +71,13 @@ def main(args: Arguments) -> None:
     text = page(
         args.study,
         found,
-        doubts(summary),
         arm_bars(slopes, endpoint),
         lights(summary, endpoint, manifold),
         judge(summary, slopes, found, endpoint),
         pictures(args.figures),
         browser(shown, args.images, decidable),
         methods(settings, args.study, args.meta, args.usage, hashed),
+        doubts=doubts(summary),
     )
     write_text(args.output, text)
     print(found["sentence"], args.output, sep="\n", flush=True)

@@ -144,12 +144,20 @@ def _classifiers(study: "Study") -> Iterator[str]:
 
 def params_problems(params: "Params") -> Iterator[str]:
     """All that does not fit together in a params.yaml whose studies are right."""
+    there = [*params.studies, *params.audits]
+    if not there:
+        yield "studies: there is none: add one"
+        return
     for name in params.active:
-        if name not in params.studies:
-            yield f"active: no study {name!r}{suggestion(name, params.studies)}"
+        if name not in there:
+            yield f"active: no study {name!r}{suggestion(name, there)}"
     yield from _theory(params)
     for name in params.sweeps:
         yield from _sweep(params, name)
+    for name, audit in params.audits.items():
+        for group in audit.groups(name):
+            if group in there:
+                yield f"studies.{group}: {name} makes it: rename one of them"
 
 
 def _theory(params: "Params") -> Iterator[str]:
@@ -186,5 +194,5 @@ def _sweep(params: "Params", name: str) -> Iterator[str]:
                 yield from (f"sweeps.{name}.{where}: {value:g}: {reason}" for reason in reasons)
         except ValueError as error:
             yield f"sweeps.{name}.values: {error}"
-        if point in params.studies and point != base:
+        if point in {*params.studies, *params.audits} and point != base:
             yield f"studies.{point}: sweep {name} makes it: rename one of them"

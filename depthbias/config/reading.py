@@ -3,11 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
+from depthbias.config.audit import Audit, Subject
 from depthbias.config.based_on import KEY, block_class, origin, resolve
 from depthbias.config.blocks import NAME, Block, Selector, or_auto
 from depthbias.config.following import FOLLOWING
@@ -20,6 +21,10 @@ NAMING = (
     "folders; labels under all, any and none may be any text: cafe: { any: [Café au lait] }"
 )
 BASED_ON = {"type": "string", "description": "a study whose values hold where this one has none"}
+
+AUDITS, SUBJECTS = "audits", "subjects"
+KINDS_OF_STUDIES = [("studies",), (AUDITS,)]
+KINDS: dict[str, type[Block]] = {"studies": Study, AUDITS: Audit, "sweeps": Sweep}
 
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
@@ -78,7 +83,7 @@ def read_content(path: str | Path) -> object:
 def parse(content: object, source: str = "params.yaml") -> Params:
     """Check the content of a params.yaml; the studies of the result are in full."""
     try:
-        return Params.model_validate(resolve(content))
+        return Params.model_validate(_apart(resolve(content)))
     except ValueError as error:
         first, *others = _problems(error, content)
         more = f" (and {len(others)} more)" if others else ""
@@ -92,7 +97,7 @@ def find_problems(content: object) -> tuple[Params | None, list[str]]:
     """
     found: list[str] = []
     try:
-        rest = resolve(content)
+        rest = _apart(resolve(content))
     except ValueError as error:
         return None, _problems(error, content)
     while True:
@@ -100,17 +105,21 @@ def find_problems(content: object) -> tuple[Params | None, list[str]]:
             return Params.model_validate(rest), found
         except ValidationError as error:
             found += [line for line in _problems(error, content) if line not in found]
-            wrong = {str(one["loc"][1]) for one in error.errors() if one["loc"][:1] == ("studies",)}
+            places = [one["loc"] for one in error.errors() if one["loc"][:1] in KINDS_OF_STUDIES]
+            wrong = {str(place[1]) for place in places if len(place) > 1}
             if not (wrong and isinstance(rest, dict)):
                 return None, found
             rest = _without(rest, wrong)
-            if not rest["studies"]:
+            if not (rest["studies"] or rest[AUDITS]):
                 return None, found
 
 
 def _without(content: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
     """The content of a params.yaml without some studies and what is about them."""
-    kept = {key: value for key, value in content["studies"].items() if str(key) not in wrong}
+    kept, audits = (
+        {key: value for key, value in content.get(kind, {}).items() if str(key) not in wrong}
+        for kind in ("studies", AUDITS)
+    )
     sweeps = content.get("sweeps") or {}
     left = {
         key: value
@@ -119,7 +128,8 @@ def _without(content: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
     }
     active = content.get("active")
     named = [name for name in active if name not in wrong] if isinstance(active, list) else active
-    rest = content | {"studies": kept, "sweeps": left, "active": named or [*map(str, kept)][:1]}
+    rest = content | {"studies": kept, AUDITS: audits, "sweeps": left}
+    rest["active"] = named or [*map(str, [*kept, *audits])][:1]
     return rest | {"theory": None} if wrong & _of_theory(content) else rest
 
 
@@ -146,10 +156,31 @@ def _problems(error: ValueError, content: object) -> list[str]:
     ]
 
 
+def _apart(content: object) -> object:
+    """The content with the studies that have subjects under another key, as they are of a kind."""
+    studies = content.get("studies") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(studies, dict):
+        return content
+    if AUDITS in content:
+        raise ValueError(f"{AUDITS}: unknown key: a study with subjects stands under studies")
+    audits = {name: study for name, study in studies.items() if _audits(study)}
+    if not audits:
+        return content
+    others = {name: study for name, study in studies.items() if name not in audits}
+    return content | {"studies": others, AUDITS: audits}
+
+
+def _audits(study: object) -> bool:
+    """Whether a block of a study says what is brought instead of what is trained."""
+    return isinstance(study, dict) and SUBJECTS in study
+
+
 def _explain(problem: dict[str, Any], message: str, content: object) -> str:
     """A problem in one line: key path, what is wrong, nearest valid name, whose value."""
     path = [str(part) for part in problem["loc"]]
     message = message.removeprefix("Value error, ")
+    valid = _keys_at(path[:-1]) if problem["type"] == "extra_forbidden" else []
+    path = ["studies" if part == AUDITS and not place else part for place, part in enumerate(path)]
     key, _, rest = message.partition(": ")
     if rest and re.fullmatch(r"[a-z_]+(\.[a-z0-9_-]+)*", key):  # a check names a key in its block
         path, message = [*path, *key.split(".")], rest
@@ -157,7 +188,7 @@ def _explain(problem: dict[str, Any], message: str, content: object) -> str:
     if problem.get("ctx", {}).get("pattern") == NAME:
         message = NAMING
     elif problem["type"] == "extra_forbidden":
-        message = f"unknown key{suggestion(path[-1], _keys_at(path[:-1]))}"
+        message = f"unknown key{suggestion(path[-1], valid)}"
     elif (
         isinstance(given := problem.get("input"), str | int | float) and repr(given) not in message
     ):
@@ -175,15 +206,22 @@ def _keys_at(path: list[str]) -> list[str]:
     parts = list(path)
     while parts:
         key = parts.pop(0)
-        if (block, key) in ((Params, "studies"), (Params, "sweeps")):
-            block, parts = Study if key == "studies" else Sweep, parts[1:]
+        if block is Params and key in KINDS:
+            block, parts = KINDS[key], parts[1:]
         elif (block, key) == (Params, "theory"):
             block = Theory
-        elif (block, key) == (Study, "classes"):
-            block, parts = Selector, parts[1:]
+        elif key in ("classes", SUBJECTS):
+            block, parts = Selector if key == "classes" else Subject, parts[1:]
         else:
-            block = block.model_fields[key].annotation  # type: ignore[assignment]
-    return [*block.model_fields, *([KEY] if block is Study else [])]
+            block = _block(block, key)
+    known = [name for name in block.model_fields if (block, name) != (Params, AUDITS)]
+    return [*known, *([KEY] if block in (Study, Audit) else [])]
+
+
+def _block(block: type[Block], key: str) -> type[Block]:
+    """The class of the block under a key, which may be optional."""
+    kinds = (block.model_fields[key].annotation, *get_args(block.model_fields[key].annotation))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Block))
 
 
 def schema() -> dict[str, Any]:
@@ -201,6 +239,16 @@ def schema() -> dict[str, Any]:
             required["properties"][key] = {"required": own.pop("required", [])}
     study["properties"] = {KEY: BASED_ON} | study["properties"]
     study["anyOf"] = [{"required": [KEY]}, required]
+    audit = blocks["Audit"]
+    audit["properties"] = {KEY: BASED_ON} | audit["properties"]
+    audit["required"] = [SUBJECTS]
+    made["properties"].pop(AUDITS)
+    either: list[dict[str, Any]] = [{"required": [SUBJECTS], "$ref": "#/$defs/Audit"}]
+    either += [{"not": {"required": [SUBJECTS]}, "$ref": "#/$defs/Study"}]
+    of_name = made["properties"]["studies"]["patternProperties"]
+    made["properties"]["studies"]["patternProperties"] = {n: {"anyOf": either} for n in of_name}
+    made["properties"]["studies"].pop("default")
+    made["required"] = ["active", "studies"]
     return made | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
 
 

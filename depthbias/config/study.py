@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from depthbias.config.audit import Audit
 from depthbias.config.blocks import (
     Bias,
     Block,
@@ -35,14 +36,14 @@ from depthbias.config.fitting import params_problems, study_problems
 from depthbias.config.following import with_what_follows
 from depthbias.config.theory import Theory
 from depthbias.data.subsets import percentages
-from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.architectures import trainable
 
 # Targets, and folders in data/ and results/.
 RESERVED = ("all", "labels", "raw", "sweeps", "theory", "weights")
 
 
 def _named(architecture: str) -> str:
-    check(get_architecture, architecture)
+    check(trainable, architecture)
     return architecture
 
 
@@ -174,11 +175,12 @@ class Params(Block):
     active: list[Name] = Field(
         min_length=1, description="studies that `snakemake` without a target makes"
     )
-    studies: dict[Name, Study] = Field(min_length=1)
+    studies: dict[Name, Study] = Field(default={}, description="studies, by name")
+    audits: dict[Name, Audit] = Field(default={}, description="studies that have subjects")
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
     theory: Theory | None = Field(default=None, description="the papers' experiments on theory")
 
-    @field_validator("studies", "sweeps")
+    @field_validator("studies", "audits", "sweeps")
     @classmethod
     def _names_are_free(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:

@@ -15,6 +15,7 @@ from torch import Tensor
 from depthbias.diffusion.sampler_names import MOST_STEPS
 
 Objective = Literal["ddpm", "edm"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]  # of a network of objective ddpm
 Network = Callable[[Tensor, Tensor], Tensor]
 
 STEPS = MOST_STEPS["ddpm"]

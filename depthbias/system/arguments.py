@@ -105,13 +105,17 @@ DECIDABLE = flag("--decidable", "class probability below which ? is shown", floa
 META = file("--meta", "their description (.json)")
 MODEL = (file("--model", "weights (.safetensors)"), META)
 CLASSIFIER = (file("--model", "weights of the classifier (.safetensors)"), META)
+MAYBE_CLASSIFIER = (
+    file("--model", "weights of the classifier, where one embeds (.safetensors)", default=None),
+    file("--meta", "their description (.json)", default=None),
+)
 MADE_MODEL = (
     file("--model", "weights to write (.safetensors)"),
     file("--meta", "their description to write (.json)"),
 )
 EMBEDDINGS = (
     flag("--embeddings", "for neighbours, like: pixels classifier", nargs="+"),
-    flag("--backbone", "of the distance for diversity, like: lpips-alex"),
+    flag("--backbone", "of the distance for diversity, like: lpips-alex; none", default="none"),
 )
 TABLE = file("--output", "table to write (.csv)")
 FIGURE = files("--output", ".svg, .png, .pdf", metavar="FIGURE")

@@ -149,13 +149,13 @@ def made(folder, samples, rows):
     return page(
         "s",
         found,
-        doubts(summary),
         arm_bars(slopes, ENDPOINT),
         lights(summary, ENDPOINT, manifold),
         judge(summary, slopes, found, ENDPOINT),
         pictures([folder / "kappa.svg", folder / "kappa.png"]),
         samples,
         methods({"seeds": [0]}, "s", [folder / "model.json"], [], [folder / "verdict.csv"]),
+        doubts=doubts(summary),
     )
 
 
