@@ -15,8 +15,10 @@ from PIL import Image
 
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
+from depthbias.diffusion.checkpoints import load_model
 from depthbias.estimates.runs import REAL, TRAIN
 from depthbias.estimates.tidy import KEYS, read_rows
+from depthbias.export.diffusers_folder import export_diffusers
 from depthbias.measures.samples import read_samples
 from depthbias.system.files import map_npz, read_json
 
@@ -56,9 +58,8 @@ def audited(tmp_path_factory):
     write_images(folder, "train", subset.rows, subset.labels, subset.classes)
     split = read_split(folder / "data/own/split.json")
     write_images(folder, "test", *split.rows("calibration", "control"), split.classes)
-    model = ["--model", f"{RUN}/model.safetensors", "--meta", f"{RUN}/model.json"]
-    export = [sys.executable, "scripts/export.py", *model, "--output", "exported"]
-    subprocess.run(export, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, check=True)
+    model = load_model(folder / RUN / "model.safetensors", folder / RUN / "model.json")
+    export_diffusers(*model, folder / "exported")
     data = {"raw": "train", "labels": "train.csv", "size": 8, "channels": 1}
     heldout = {"raw": "test", "labels": "test.csv"}
     subjects = {"depth2": {"diffusers": "exported"}, "same": {"images": "train"}}
@@ -76,7 +77,7 @@ def audited(tmp_path_factory):
 
 def test_a_model_that_was_exported_is_audited_as_it_was_measured(audited):
     folder = audited / "results/mine-models/natural/depth2/seed0"
-    own, found = read_samples(audited / RUN / "samples-ddim-4.npz"), None
+    own = read_samples(audited / RUN / "samples-ddim-4.npz")
     found = read_samples(folder / "samples-ddim-4.npz")
     assert np.array_equal(own.images, found.images) and np.array_equal(own.noise, found.noise)
     before, after = (
