@@ -37,6 +37,7 @@ from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
 from depthbias.system.errors import suggestion
+from depthbias.theory.region import check_region
 from depthbias.vision.other_classifiers import NETWORK
 
 # Targets, and folders in data/ and results/.
@@ -271,12 +272,20 @@ class Params(Block):
         if self.theory is None:
             return self
         landscape, molrg = self.theory.landscape, self.theory.molrg
-        for key in ("study", "kappa_of"):
-            value = getattr(landscape, key)
-            for name in [value] if key == "study" else value:
+        jacobian, editing = self.theory.jacobian, self.theory.editing
+        named = {
+            "landscape.study": [landscape.study],
+            "landscape.kappa_of": landscape.kappa_of,
+            "jacobian.study": [jacobian.study],
+            "editing.study": [editing.study],
+        }
+        for key, names in named.items():
+            for name in names:
                 if name not in self.studies:
                     hint = suggestion(name, self.studies)
-                    raise ValueError(f"theory.landscape.{key}: no study {name!r}{hint}")
+                    raise ValueError(f"theory.{key}: no study {name!r}{hint}")
+        size = self.studies[editing.study].data.size
+        check(check_region, editing.rows, editing.columns, size, key="theory.editing.")
         if 2 * max(molrg.dimensions) > molrg.space:
             raise ValueError(
                 f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "

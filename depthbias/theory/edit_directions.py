@@ -11,22 +11,12 @@ from torch import Tensor
 
 from depthbias.system.errors import UserError
 from depthbias.theory.jacobians import Jacobian, WholeJacobian
+from depthbias.theory.region import check_region
 
 MOST_ROUNDS = 200  # of subspace iteration
 STILL = 1e-4  # 1 - the smallest cosine between two rounds' subspaces that counts as settled
 SPARE = 4  # directions carried along, so that the leading ones settle sooner
 NOTHING = 1e-6  # length of what is left of a direction that lay in the subspace projected off
-
-
-def check_region(rows: Sequence[int], columns: Sequence[int], size: int) -> None:
-    """UserError unless rows and columns, from and up to, are a part of an image of size x size."""
-    for name, ends in (("rows", rows), ("columns", columns)):
-        if len(ends) != 2 or not 0 <= ends[0] < ends[-1] <= size:
-            shown = " to ".join(map(str, ends))
-            raise UserError(
-                f"{name} {shown}: a region needs a first and an end, the first below the end, "
-                f"within 0 to {size}, the image"
-            )
 
 
 def region_mask(rows: Sequence[int], columns: Sequence[int], shape: Sequence[int]) -> Tensor:

@@ -7,6 +7,7 @@ from depthbias.config.reading import parse
 from depthbias.system.errors import UserError
 
 LAND, MOLRG = "theory.landscape", "theory.molrg"
+JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,16 @@ LAND, MOLRG = "theory.landscape", "theory.molrg"
         (f"{MOLRG}.dimensions", [2, 25], "two subspaces of 25 do not fit into a space of 48"),
         (f"{MOLRG}.dimensions", [2, 2], "listed twice"),
         (f"{MOLRG}.pionts", 3, "did you mean 'points'"),
+        (f"{JACOBIAN}.study", "digit", "did you mean 'digits'"),
+        (f"{JACOBIAN}.sigmas", [1, 0.5], "must increase"),
+        (f"{JACOBIAN}.sigmas", [1, 100], "less than or equal to 80"),
+        (f"{JACOBIAN}.strengths", [20, 20], "must increase"),
+        (f"{EDITING}.study", "mnisst", "did you mean 'mnist'"),
+        (f"{EDITING}.levels", [1, 0.5], "must increase"),
+        (f"{EDITING}.rows", [4, 4], "theory.editing.rows 4 to 4"),
+        (f"{EDITING}.columns", [0, 9], "columns 0 to 9: a region needs"),
+        (f"{EDITING}.rows", [4], "at least 2"),
+        (f"{EDITING}.sampler", "ddpm-20", "theory.editing.sampler"),
         ("studies.theory", PARAMS["studies"]["digits"], "has a meaning of its own"),
     ],
 )

@@ -1,7 +1,9 @@
-# Input: the block `theory` of params.yaml, and training images of one study. Output: results/theory/: a table of each part,
-# summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg.
+# Input: the block `theory` of params.yaml, training images of one study, and models of one (jacobian.npz and editing.npz are
+# made beside the weights). Output: results/theory/: a table of each part, summary.csv, their union, and figures. Targets:
+# theory, theory_landscape, theory_molrg, theory_jacobian, theory_editing.
 
 OF_LANDSCAPE, OF_MOLRG = PARAMS.theory.landscape, PARAMS.theory.molrg
+OF_JACOBIAN, OF_EDITING = PARAMS.theory.jacobian, PARAMS.theory.editing
 
 # {part: {name of a figure: title in the report}}. A figure's function: depthbias/report/theory_figures.py.
 THEORY_FIGURES = {
@@ -14,6 +16,14 @@ THEORY_FIGURES = {
     "molrg": {
         "phases": "subspaces recovered, against dimension and points",
         "boundary": "the boundary of recovery, and the learned denoiser",
+    },
+    "jacobian": {
+        "rank": "rank and asymmetry of the Jacobian against noise level",
+        "rank-depth": "rank of the Jacobian against depth",
+        "local": "local linearity against the length of a step",
+    },
+    "editing": {
+        "edit-properties": "what edits do, beside random directions",
     },
 }
 
@@ -44,6 +54,83 @@ use rule compute as measure_molrg with:
         THEORY_PARTS["molrg"],
     params:
         **calls("measure_molrg", flags(OF_MOLRG.model_dump(), seed=PARAMS.theory.seed)),
+
+
+use rule on_gpu as measure_jacobian with:
+    input:
+        model=MODEL,
+        meta=MODEL_META,
+        images=of_base(IMAGES),
+        subset=SUBSET,
+    output:
+        JACOBIAN_RUN,
+    params:
+        **calls(
+            "measure_jacobian",
+            lambda w: flags(
+                OF_JACOBIAN.model_dump(exclude={"study"}),
+                noise_seed=study_of(w).sampling.noise_seeds[0],
+                seed=PARAMS.theory.seed,
+                batch_size=study_of(w).sampling.batch_size,
+                run=dict(w.items()),
+            ),
+        ),
+
+
+use rule on_gpu as measure_editing with:
+    input:
+        model=MODEL,
+        meta=MODEL_META,
+    output:
+        EDITING_RUN,
+    params:
+        **calls(
+            "measure_editing",
+            lambda w: flags(
+                OF_EDITING.model_dump(exclude={"study"}),
+                noise_seed=study_of(w).sampling.noise_seeds[0],
+                seed=PARAMS.theory.seed,
+                batch_size=study_of(w).sampling.batch_size,
+                run=dict(w.items()),
+            ),
+        ),
+
+
+use rule script as estimate_jacobian with:
+    input:
+        measurements=of_study(JACOBIAN_RUN, OF_JACOBIAN),
+    output:
+        THEORY_PARTS["jacobian"],
+    localrule: True
+    params:
+        **calls("estimate_theory", shlex.join(["jacobian", "--study", OF_JACOBIAN.study])),
+
+
+use rule script as estimate_editing with:
+    input:
+        measurements=of_study(EDITING_RUN, OF_EDITING),
+    output:
+        THEORY_PARTS["editing"],
+    localrule: True
+    params:
+        **calls("estimate_theory", shlex.join(["editing", "--study", OF_EDITING.study])),
+
+
+# The pictures of one ratio and seed.
+use rule script as plot_theory_edits with:
+    input:
+        edits=first_seed(EDITING_RUN, OF_EDITING, ratio=STUDIES[OF_EDITING.study].ratios[0]),
+    output:
+        **drawing(
+            f"{THEORY_FIGURE}/edits",
+            "theory-edits",
+            "Theory",
+            part="editing",
+            figure="images with a region edited",
+        ),
+    localrule: True
+    params:
+        **calls("plot_edits"),
 
 
 use rule script as summarize_theory with:
