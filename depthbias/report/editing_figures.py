@@ -64,10 +64,10 @@ def plot_properties(rows: pd.DataFrame) -> Figure:
             for place, (kind, mark) in enumerate(marks.items()):
                 shown = of(here, f"edit_{name}:{kind}").sort_values("k")
                 draw_points(axes, shown["k"].to_numpy(), shown, mark, 1.5 * place - 2, ms=3)
-            axes.set_title(name if line is grid[0] else "")
         line[0].set_ylabel(f"$\\sigma$ = {sigma:g}")
     strengths = of(mine, "edit_gain")["k"].unique()
     for name, axes in zip(names, grid[0], strict=True):
+        axes.set_title(name)
         _limits(axes, of(mine, f"edit_{name}"), name)
         log_axis(axes.xaxis, strengths.min() / 1.5, strengths.max() * 1.5)
         axes.set_xticks(strengths)

@@ -104,13 +104,12 @@ def plot_local(rows: pd.DataFrame) -> Figure:
     own = rows.merge(mine[keys].drop_duplicates(), on=keys)
     figure, grid = panel_grid(len(KINDS), len(PANELS), share="col")
     for (kind, words), line in zip(KINDS.items(), grid, strict=True):
-        for (name, label), axes in zip(PANELS.items(), line, strict=True):
+        for name, axes in zip(PANELS, line, strict=True):
             shown = of(own, f"local_{name}:{kind}")
             for place, (sigma, mark) in enumerate(marks.items()):
                 here = shown[shown["sigma"] == sigma].sort_values("k")
                 draw_points(axes, here["k"].to_numpy(), here, mark, place - 2.0, ms=3)
             axes.axhline(float(name != "error"), color=GREY, lw=0.8)
-            axes.set_title(label if line is grid[0] else "")
         line[0].set_ylabel(words)
     strengths = mine["k"].unique()
     for name, axes in zip(PANELS, grid[0], strict=True):
@@ -118,6 +117,7 @@ def plot_local(rows: pd.DataFrame) -> Figure:
         whole = whole[whole["sigma"].isin(list(marks))]
         low, high = whole["value"].min(), whole["value"].max()
         room = 0.08 * max(high - low, 0.02)
+        axes.set_title(PANELS[name])
         axes.set_ylim(min(low, 1.0 if name != "error" else 0.0) - room, max(high, 1.0) + room)
         log_axis(axes.xaxis, strengths.min() / 1.3, strengths.max() * 1.3)
         axes.set_xticks(strengths)

@@ -153,7 +153,7 @@ for part, figures in THEORY_FIGURES.items():
 
         rule:
             name:
-                f"plot_theory_{name}"
+                f"plot_theory_{name.replace('-', '_')}"
             input:
                 rows=THEORY_PARTS[part],
                 summaries=expand(SUMMARY, study=OF_LANDSCAPE.kappa_of if name == "laws" else []),
