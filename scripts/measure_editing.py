@@ -22,6 +22,9 @@ from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.theory.editing import Carry
 
@@ -33,7 +36,7 @@ def carrier(args: Arguments, denoiser: "NetworkDenoiser") -> "Carry":
 
     name, _, steps = args.sampler.partition("-")
 
-    def carry(x, sigma):  # type: ignore[no-untyped-def]
+    def carry(x: "Tensor", sigma: float) -> "Tensor":
         with reading(args.meta, f"cannot edit at level {sigma:g}", "raise editing.levels"):
             levels = levels_from(sigma, denoiser.objective, int(steps))
         *_, image = methods[name](denoiser, x, levels)
@@ -87,13 +90,15 @@ def main(args: Arguments) -> None:
         carry = carrier(args, sampled)
         with Progress(len(args.levels), f"edits of {meta['architecture']}", "levels") as progress:
             found = measure(denoiser, carry, states, args.levels, settings, progress.update)
-    about = {"sigmas": np.array(args.levels), "run": as_json(args.run)}
+    about: dict[str, np.ndarray | str] = {
+        "sigmas": np.array(args.levels),
+        "run": as_json(args.run),
+        "names": np.array(list(found.values)),
+    }
     pictures = {
         "pictures": found.pictures,
         "shown": np.array(SHOWN),
         "region": np.array([args.rows, args.columns]),
         "strength": np.array(args.strengths[-1]),
     }
-    write_npz(
-        args.output, about | {"names": np.array(list(found.values))} | found.values | pictures
-    )
+    write_npz(args.output, about | found.values | pictures)

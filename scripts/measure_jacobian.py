@@ -1,5 +1,7 @@
 """Measure the Jacobian of one denoiser along its own trajectories: rank and local linearity."""
 
+from typing import TYPE_CHECKING
+
 from depthbias.estimates.runs import RUN, as_json
 from depthbias.system.arguments import (
     IMAGES,
@@ -15,6 +17,9 @@ from depthbias.system.arguments import (
 from depthbias.system.files import check_writable, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @script(
@@ -55,5 +60,9 @@ def main(args: Arguments) -> None:
         title = f"Jacobians of {meta['architecture']}"
         with Progress(len(args.sigmas), title, "noise levels") as progress:
             found = measure(denoiser, states, args.sigmas, gaussian, settings, progress.update)
-    about = {"sigmas": np.array(args.sigmas), "run": as_json(args.run)}
-    write_npz(args.output, about | {"names": np.array(list(found))} | found)
+    about: dict[str, np.ndarray | str] = {
+        "sigmas": np.array(args.sigmas),
+        "run": as_json(args.run),
+        "names": np.array(list(found)),
+    }
+    write_npz(args.output, about | found)

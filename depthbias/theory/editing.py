@@ -157,8 +157,8 @@ def measure(
         back = place.edit(-kinds["loco"][:, 0], settings.strengths[-1])
         pictures.append(_pictures(place, strongest, back))
         report(len(rows))
-    values = {name: np.stack([row[name].numpy() for row in rows]) for name in rows[0]}
-    return Edited(values, np.stack(pictures))
+    stacked = {name: np.stack([row[name].numpy() for row in rows]) for name in rows[0]}
+    return Edited(stacked, np.stack(pictures))
 
 
 def _pictures(place: Place, edits: Mapping[str, Tensor], back: Tensor) -> np.ndarray:

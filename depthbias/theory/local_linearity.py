@@ -102,7 +102,7 @@ def _along(
 ) -> dict[str, Tensor]:
     """Departures at every strength, along one unit vector a point, [N, d]."""
     slopes = jacobian.times(unit[:, None])[:, 0]
-    found = {}
+    found: dict[str, Tensor] = {}
     for strength in strengths:
         length = step_length(sigma, jacobian.size, strength)
         named = departures(denoiser, x, sigma, length * unit, length * slopes)
