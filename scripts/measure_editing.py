@@ -22,7 +22,6 @@ from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
     from depthbias.diffusion.network_denoiser import NetworkDenoiser

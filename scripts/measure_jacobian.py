@@ -19,7 +19,7 @@ from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 @script(
