@@ -339,7 +339,6 @@ HEAVY |= {
     "measure_neighbors",
     "measure_quality",
     "write_architectures",
-    "export",
 }
 LIGHT = sorted({path.stem for path in (ROOT / "scripts").glob("*.py")} - HEAVY)
 
