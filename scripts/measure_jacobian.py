@@ -1,7 +1,5 @@
 """Measure the Jacobian of one denoiser along its own trajectories: rank and local linearity."""
 
-from typing import TYPE_CHECKING
-
 from depthbias.estimates.runs import RUN, as_json
 from depthbias.system.arguments import (
     IMAGES,
@@ -17,9 +15,6 @@ from depthbias.system.arguments import (
 from depthbias.system.files import check_writable, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
-
-if TYPE_CHECKING:
-    pass
 
 
 @script(
