@@ -30,7 +30,7 @@ JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
         (f"{JACOBIAN}.strengths", [20, 20], "must increase"),
         (f"{EDITING}.study", "mnisst", "did you mean 'mnist'"),
         (f"{EDITING}.levels", [1, 0.5], "must increase"),
-        (f"{EDITING}.rows", [4, 4], "theory.editing.rows 4 to 4"),
+        (f"{EDITING}.rows", [4, 4], "theory.editing: rows 4 to 4"),
         (f"{EDITING}.columns", [0, 9], "columns 0 to 9: a region needs"),
         (f"{EDITING}.rows", [4], "at least 2"),
         (f"{EDITING}.sampler", "ddpm-20", "theory.editing.sampler"),

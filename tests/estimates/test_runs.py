@@ -38,7 +38,13 @@ def test_a_missing_key_is_named(key):
 
 def test_other_studies_and_unknown_architectures_are_named():
     assert "a run of study 's', not of 't'" in refusal(TOLD, "t")
-    assert "did you mean 'depth2'" in refusal(TOLD | {"architecture": "deep2"})
+    assert "did you mean 'depth2'" in refusal(TOLD | {"architecture": "depth2x"})
+
+
+@pytest.mark.parametrize("value", ["9\n0", "\x1b[2J", [0], None, 0.5])
+def test_what_is_neither_a_name_nor_a_number_is_refused(value):
+    told = "the run is not described (a value is neither a name nor a number): make it again"
+    assert refusal(TOLD | {"ratio": value}) == f"a.npz: {told}"
 
 
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
