@@ -42,16 +42,10 @@ class Embedder:
         classifier: tuple[Classifier, Mapping[str, Any]],
         device: torch.device,
     ) -> None:
-        if backbone not in BACKBONES:
-            raise UserError(f"backbone {backbone!r} is none of {', '.join(BACKBONES)}")
         self.device, self._backbone_name = device, backbone
         self._classifier, self._meta = classifier[0].to(device), classifier[1]
         self._encoders = {name: self._encoder(name) for name in names}
-        self._backbone = (
-            classifier_backbone(self._classifier)
-            if backbone == "classifier"
-            else load_lpips(backbone.removeprefix("lpips-")).to(device)
-        )
+        self._backbone = load_backbone(backbone, self._classifier, device)
 
     def vectors(
         self, images: np.ndarray, rows: np.ndarray, report: Report = lambda done: None
@@ -147,6 +141,18 @@ def classifier_backbone(model: Classifier) -> Backbone:
     return lambda images: [
         (output, output.new_ones(output.shape[1])) for output in block_outputs(model, images)
     ]
+
+
+def load_backbone(name: str, classifier: Classifier, device: torch.device) -> Any:
+    """The network of a perceptual distance, on the device; UserError for an unknown name.
+
+    classifier: the study's own, on the device, for the distance of that name.
+    """
+    if name not in BACKBONES:
+        raise UserError(f"backbone {name!r} is none of {', '.join(BACKBONES)}")
+    if name == "classifier":
+        return classifier_backbone(classifier)
+    return load_lpips(name.removeprefix("lpips-")).to(device)
 
 
 def _linear_weights(net: str) -> dict[str, str]:
