@@ -32,7 +32,7 @@ from depthbias.config.blocks import (
     Training,
 )
 from depthbias.config.checks import check, refuse_repeats
-from depthbias.config.theory import Theory
+from depthbias.config.theory import Theory, Watermark
 from depthbias.data.subsets import percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
@@ -270,19 +270,43 @@ class Params(Block):
     def _theory_fits(self) -> "Params":
         if self.theory is None:
             return self
-        landscape, molrg = self.theory.landscape, self.theory.molrg
-        for key in ("study", "kappa_of"):
-            value = getattr(landscape, key)
-            for name in [value] if key == "study" else value:
-                if name not in self.studies:
-                    hint = suggestion(name, self.studies)
-                    raise ValueError(f"theory.landscape.{key}: no study {name!r}{hint}")
+        parts = dict(self.theory).items()
+        named = {f"{key}.study": part.study for key, part in parts if hasattr(part, "study")}
+        for key, name in named.items():
+            self._check_study(f"theory.{key}", name)
+        for name in self.theory.landscape.kappa_of:
+            self._check_study("theory.landscape.kappa_of", name)
+        molrg, bypass, watermark = self.theory.molrg, self.theory.bypass, self.theory.watermark
         if 2 * max(molrg.dimensions) > molrg.space:
             raise ValueError(
                 f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "
                 f"into a space of {molrg.space}: lower them, or raise theory.molrg.space"
             )
+        names = self.studies[bypass.study].architectures
+        if not any(get_architecture(name).has_mid_block for name in names):
+            raise ValueError(
+                f"theory.bypass.study: no architecture of {bypass.study} has a mid block: name "
+                "another study"
+            )
+        self._check_watermark(watermark)
         return self
+
+    def _check_study(self, key: str, name: str) -> None:
+        if name not in self.studies:
+            raise ValueError(f"{key}: no study {name!r}{suggestion(name, self.studies)}")
+
+    def _check_watermark(self, watermark: Watermark) -> None:
+        study, name = self.studies[watermark.study], watermark.architecture
+        if name not in study.architectures:
+            hint = suggestion(name, study.architectures)
+            raise ValueError(
+                f"theory.watermark.architecture: no {name!r} in {watermark.study}{hint}"
+            )
+        if watermark.radius > study.data.size / 2:
+            raise ValueError(
+                f"theory.watermark.radius: {watermark.radius:g} in images of {study.data.size} "
+                f"pixels: at most {study.data.size / 2:g}"
+            )
 
     @model_validator(mode="after")
     def _sweeps_fit(self) -> "Params":

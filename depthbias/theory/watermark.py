@@ -16,8 +16,7 @@ from torch import Tensor
 
 from depthbias.diffusion.noise import initial_noise
 from depthbias.system.errors import UserError
-
-BANDS = ("low", "high")  # around the constant, which is left out; around the finest checkerboard
+from depthbias.theory.watermark_names import BANDS
 
 
 class Band(NamedTuple):
@@ -46,7 +45,8 @@ def band(name: str, size: int, radius: float) -> Band:
         raise UserError(f"band {name!r} is none of {', '.join(BANDS)}")
     if not 1 <= radius <= size / 2:
         raise UserError(
-            f"watermark.radius: {radius:g} in images of {size}x{size} pixels: choose 1 to {size / 2:g}"
+            f"a watermark of radius {radius:g} in images of {size}x{size} pixels: choose 1 to "
+            f"{size / 2:g}"
         )
     step = torch.arange(size)
     mirrored = -step % size
@@ -68,7 +68,7 @@ def draw_keys(seed: int, indices: Sequence[int], shape: Sequence[int]) -> Tensor
 
 
 def inject(x: Tensor, keys: Tensor, chosen: Band, sigma: float) -> Tensor:
-    """x [N, C, S, S] with the keys, as large as noise of level sigma, in a band of its transform."""
+    """x [N, C, S, S] with the keys, scaled to noise of level sigma, in a band of its transform."""
     transform = torch.fft.fft2(x.double())
     mask = chosen.mask.to(x.device)
     marked = torch.where(mask, sigma * keys.to(x.device), transform)

@@ -26,10 +26,12 @@ from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import Run
 from depthbias.measures.membership import auc, side
 from depthbias.theory.attacks import attack
-from depthbias.theory.watermark import Band, band, draw_keys, inject, p_values
+from depthbias.theory.watermark import band, draw_keys, inject, p_values
 
+GAUSSIAN = "gaussian"  # stands for an architecture
 FALSE_POSITIVES = 0.01
 ROC = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # false positives shown
+MARK = 0.25  # deviation of the white mark, of that of the noise
 TOP = 80.0  # noise level that sampling starts from
 LOWEST = 0.002  # level that a finished image is taken to be at, as the Gaussian is inverted
 ROUNDING = 1 / 12  # squared error of rounding to a grey level: what no PSNR can be above
@@ -49,7 +51,7 @@ class Plan(NamedTuple):
 
 
 class Carrier(Protocol):
-    """Takes noised images at a level to images, float [N, C, S, S], and back."""
+    """Takes noised images at a level to images, float [N, C, S, S] on the CPU, and back."""
 
     def noised(self, noise: Tensor, sigma: float) -> Tensor:
         """What standard normal noise has become at a level."""
@@ -62,12 +64,17 @@ class Carrier(Protocol):
 
 
 class SampledCarrier:
-    """A denoiser with DDIM and its inversion, `steps` for each way."""
+    """A denoiser on a device with DDIM and its inversion, `steps` for each way."""
 
     def __init__(
-        self, denoiser: Denoiser, objective: Objective, steps: int, batch_size: int
+        self,
+        denoiser: Denoiser,
+        objective: Objective,
+        steps: int,
+        batch_size: int,
+        device: torch.device,
     ) -> None:
-        self.denoiser, self.objective = denoiser, objective
+        self.denoiser, self.objective, self.device = denoiser, objective, device
         self.steps, self.batch_size = steps, batch_size
 
     def noised(self, noise: Tensor, sigma: float) -> Tensor:
@@ -83,9 +90,10 @@ class SampledCarrier:
     def _follow(self, method: Any, x: Tensor, sigmas: Tensor) -> Tensor:
         done = []
         for part in x.split(self.batch_size):
-            for state in method(self.denoiser, part, sigmas):
-                part = state
-            done.append(part)
+            state = part.to(self.device)
+            for following in method(self.denoiser, state, sigmas):
+                state = following
+            done.append(state.cpu())
         found = torch.cat(done)
         if not bool(found.isfinite().all()):
             raise FloatingPointError("images on their way are not finite")
@@ -162,11 +170,11 @@ def _detection(
         yield row | {"k": level}
     alike = np.zeros(len(marked), dtype=int)
     one = side(alike, np.ones(1))
-    area = auc(1 - marked, 1 - clean, (one, one))
-    uniform = Estimate(float(kstest(clean, "uniform").pvalue), np.nan, np.nan, len(clean))
+    area = auc(-marked, -clean, (one, one))
+    uniform = _exactly(float(kstest(clean, "uniform").pvalue), len(clean))
     for metric, estimate in (("auc", area), ("null_p", uniform)):
-        run_, metric_, class_ = measured(metric)
-        yield _row(Measured(run_, metric_, estimate, class_name=class_), sigma)
+        about, full, _ = measured(metric)
+        yield _row(Measured(about, full, estimate, class_name=course), sigma)
 
 
 def _row(measured: Measured, sigma: float) -> dict[str, Any]:
@@ -211,16 +219,15 @@ def direction_rows(
         plain, marked = carrier.image(x, sigma), carrier.image(x + put.to(x), sigma)
         back = _received(carrier, to_uint8(marked).numpy(), sigma)
         along = [part.flatten(1).double() @ basis for part in (put, marked - plain, back - x)]
-        for k, (injected, seen, found) in enumerate(zip(*(a.T.numpy() for a in along), strict=True)):
+        for k, (injected, seen, found) in enumerate(
+            zip(*(a.T.numpy() for a in along), strict=True)
+        ):
             for metric, estimate in (
                 ("gain", slope(injected, seen)),
                 ("kept", correlation(injected, found)),
                 ("variance", _exactly(float(directions.variance[k]), plan.images)),
             ):
                 yield _row(Measured(run, f"watermark_{metric}", estimate, k=k + 1), sigma)
-
-
-MARK = 0.25  # deviation of the white mark, of that of the noise
 
 
 def _exactly(value: float, n: int) -> Estimate:

@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.data.registry import DATA_SETS
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError
 from records import (
     hold_settings,
@@ -124,6 +125,8 @@ MATCHED = "results/sweeps/{sweep}-matched"
 THEORY_PARTS = {
     "landscape": "results/theory/landscape.csv",
     "molrg": "results/theory/molrg.csv",
+    "bypass": "results/theory/bypass.csv",
+    "watermark": "results/theory/watermark.csv",
 }
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"

@@ -1,0 +1,15 @@
+"""The bands and attacks of the watermark by name: two tables, no torch."""
+
+BANDS = {
+    "low": "around the constant, which is left out",
+    "high": "around the finest checkerboard",
+}
+
+ATTACKS = {  # what figures call them; their functions are in attacks
+    "none": "none",
+    "jpeg": "JPEG",
+    "noise": "noise",
+    "blur": "blur",
+    "crop": "crop",
+    "resize": "resize",
+}
