@@ -41,8 +41,8 @@ def main(args: Arguments) -> None:
         from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
         from depthbias.diffusion.loading import load_denoiser, load_training_images
         from depthbias.estimates.runs import read_run
+        from depthbias.theory.watermark_names import GAUSSIAN
         from depthbias.theory.watermark_rows import (
-            GAUSSIAN,
             GaussianCarrier,
             Plan,
             SampledCarrier,

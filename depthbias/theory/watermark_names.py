@@ -1,5 +1,6 @@
 """The bands and attacks of the watermark by name: two tables, no torch."""
 
+GAUSSIAN = "gaussian"  # stands for an architecture in rows of the exact flow
 BANDS = {
     "low": "around the constant, which is left out",
     "high": "around the finest checkerboard",

@@ -28,7 +28,6 @@ from depthbias.measures.membership import auc, side
 from depthbias.theory.attacks import attack
 from depthbias.theory.watermark import band, draw_keys, inject, p_values
 
-GAUSSIAN = "gaussian"  # stands for an architecture
 FALSE_POSITIVES = 0.01
 ROC = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # false positives shown
 MARK = 0.25  # deviation of the white mark, of that of the noise

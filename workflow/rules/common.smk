@@ -344,8 +344,10 @@ def asked_for(words):
     And the theory bench, where a word names it or a part of it.
     """
     named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
-    theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
-    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
+    theory = any(word.split("_")[0] == "theory" for word in words)
+    if theory and PARAMS.theory:
+        named |= {part.study for _, part in PARAMS.theory if hasattr(part, "study")}
+    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + ["theory"] * theory
 
 
 def disjoint_figure(study):
