@@ -57,7 +57,7 @@ def test_the_low_band_is_around_the_constant_and_the_high_one_around_the_finest(
 
 @pytest.mark.parametrize(("name", "radius"), [("middle", 2), ("low", 0.5), ("low", 5)])
 def test_impossible_bands_are_refused_in_one_line(name, radius):
-    with pytest.raises(UserError, match="band|radius") as error:
+    with pytest.raises(UserError, match=r"band|radius") as error:
         band(name, 8, radius)
     assert "\n" not in str(error.value)
 
