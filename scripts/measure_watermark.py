@@ -1,5 +1,7 @@
 """Mark images of a model at several noise levels, and see whether the mark is found again."""
 
+from typing import Any
+
 from depthbias.estimates.tidy import write_rows
 from depthbias.system.arguments import (
     IMAGES,
@@ -40,9 +42,10 @@ def main(args: Arguments) -> None:
     with computing(args.threads, exact=True) as device:
         from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
         from depthbias.diffusion.loading import load_denoiser, load_training_images
-        from depthbias.estimates.runs import read_run
+        from depthbias.estimates.runs import Run, read_run
         from depthbias.theory.watermark_names import GAUSSIAN
         from depthbias.theory.watermark_rows import (
+            Carrier,
             GaussianCarrier,
             Plan,
             SampledCarrier,
@@ -56,7 +59,7 @@ def main(args: Arguments) -> None:
         gaussian = GaussianDenoiser.fit(images.cpu())
         run = read_run(args.meta, meta["run"])._replace(sampler=f"ddim-{args.steps}")
         model = SampledCarrier(denoiser, meta["objective"], args.steps, args.batch_size, device)
-        carriers = {
+        carriers: dict[Run, Carrier] = {
             run: model,
             run._replace(architecture=GAUSSIAN, sampler=""): GaussianCarrier(gaussian),
         }
@@ -69,7 +72,7 @@ def main(args: Arguments) -> None:
             args.noise_seed,
             args.key_seed,
         )
-        rows = []
+        rows: list[dict[str, Any]] = []
         shape = tuple(images.shape[1:])
         with Progress(len(carriers), "watermark", "denoisers") as progress:
             for done, (about, carrier) in enumerate(carriers.items(), 1):
