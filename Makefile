@@ -8,7 +8,7 @@ CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proofs mutants lint slurm sweeps bench format pull push clean
+.PHONY: help demo test proofs mutants lint slurm validator sweeps bench format pull push clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -16,7 +16,7 @@ help:  ## list the commands
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "error: Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,export]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --target .venv/prompts --upgrade $(PROMPTS)
 	@touch $@
 
@@ -32,7 +32,7 @@ proofs: $(READY)  ## the slower tests: versioning, scheduler, faults
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 mutants: $(READY)  ## change one thing in measures/ and estimates/ at a time: do the fast tests see it? Hours
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,mutants]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,export,mutants]'
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/python tests/mutants.py
 
@@ -49,6 +49,10 @@ sweeps: $(READY)  ## training-set size, width and time on MNIST at 16x16: under 
 slurm:  ## install SLURM for its test in `make proofs` (Debian, Ubuntu; needs root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends slurmctld slurmd slurm-client munge
+
+validator: $(READY)  ## install roc-validator for its test in `make proofs`; apart, as it needs an older rich
+	$(PYTHON) -m venv .venv/validator
+	.venv/validator/bin/python -m pip install --quiet --disable-pip-version-check roc-validator==0.13.0
 
 bench: $(READY)  ## paired speed measurements against diffusers
 	$(BIN)/python -m benchmarks

@@ -21,6 +21,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "export": Command(
+        "a model, the images or a study for other programs",
+        "depthbias.export.main",
+        "export model digits 90-10 depth3 0 --output my-model",
+    ),
     "resolve": Command("print a study in full", "depthbias.config.resolve", "resolve mnist-small"),
 }
 

@@ -20,6 +20,7 @@ ORDER = [
     "theory",
     "report",
     "config",
+    "export",
 ]
 MODULES = sorted(path.relative_to(ROOT) for path in LIBRARY.rglob("*.py"))
 

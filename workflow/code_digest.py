@@ -8,6 +8,7 @@ import ast
 import hashlib
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -27,8 +28,7 @@ def digest(script: str) -> str:
     """Of scripts/<script>.py and all that it imports of scripts and library, directly or not."""
     found = hashlib.sha256()
     for path in files_of(script):
-        name = path.relative_to(ROOT).as_posix()
-        found.update(f"{name}\0{_code(path)}\0".encode())
+        found.update(f"{path.relative_to(ROOT).as_posix()}\0{_digest_of_file(path)}\0".encode())
     return found.hexdigest()[:16]
 
 
@@ -43,19 +43,28 @@ def files_of(script: str) -> list[Path]:
         path = waiting.pop()
         found.add(path)
         waiting |= _imported(path) - found
-    found |= {other for path in found for other in path.parent.glob(f"{path.stem}.*")}
-    return sorted(found)
+    return sorted(found.union(*map(_of_its_name, found)))
+
+
+@cache
+def _of_its_name(path: Path) -> frozenset[Path]:
+    return frozenset(path.parent.glob(f"{path.stem}.*"))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
 def _imported(path: Path) -> frozenset[Path]:
     """The scripts and depthbias modules that a Python file imports, anywhere in it."""
     names = {"depthbias"}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    for statement in _statements(_tree(path).body):
+        if isinstance(statement, ast.Import):
+            names |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and (module := statement.module):
+            names |= {module} | {f"{module}.{alias.name}" for alias in statement.names}
     parts = [name.split(".") for name in names if name.split(".")[0] == "depthbias"]
     places = {ROOT.joinpath(*part[:end]) for part in parts for end in range(1, len(part) + 1)}
     places |= {ROOT / "scripts" / name for name in names if "." not in name and name != "depthbias"}
@@ -63,10 +72,21 @@ def _imported(path: Path) -> frozenset[Path]:
     return frozenset(file for file in files if file.is_file())
 
 
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements, whatever they stand in: imports are statements."""
+    for statement in body:
+        yield statement
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(statement, name, ()))
+
+
 @cache
-def _code(path: Path) -> str:
-    text = path.read_text(encoding="utf-8")
-    return code(text) if path.suffix == ".py" else text
+def _digest_of_file(path: Path) -> str:
+    if path.suffix == ".py":
+        text = _text(_tree(path))
+    else:
+        text = path.read_text(encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def code(source: str) -> str:
@@ -75,21 +95,38 @@ def code(source: str) -> str:
 
 
 def _text(part: object) -> str:
+    words: list[str] = []
+    _write(part, words.append)
+    return "".join(words)
+
+
+def _write(part: object, write: Callable[[str], None]) -> None:
     """A part of a syntax tree as text, without statements that are nothing but a string.
 
     Fields that are empty are left out, as every version of Python adds some.
     """
     if isinstance(part, list):
-        return f"[{', '.join(_text(one) for one in part if not _is_docstring(one))}]"
-    if isinstance(part, ast.JoinedStr):  # Python 3.12 cuts the text of some f-strings in two
+        write("[")
+        for one in part:
+            if not _is_docstring(one):
+                _write(one, write)
+                write(",")
+        write("]")
+    elif isinstance(part, ast.JoinedStr):  # Python 3.12 cuts the text of some f-strings in two
         words = [
             str(one.value) if isinstance(one, ast.Constant) else _text(one) for one in part.values
         ]
-        return f"f{''.join(words)!a}"
-    if not isinstance(part, ast.AST):
-        return ascii(part)
-    fields = [(name, value) for name, value in ast.iter_fields(part) if value not in (None, [])]
-    return f"{type(part).__name__}({', '.join(f'{name}={_text(v)}' for name, v in fields)})"
+        write(f"f{''.join(words)!a}")
+    elif isinstance(part, ast.AST):
+        write(f"{type(part).__name__}(")
+        for name in part._fields:
+            value = getattr(part, name, None)
+            if value is not None and value != [] and name != "ctx":  # it follows from the place
+                write(f"{name}=")
+                _write(value, write)
+        write(")")
+    else:
+        write(ascii(part))
 
 
 def _is_docstring(part: object) -> bool:

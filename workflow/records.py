@@ -4,10 +4,8 @@ Without that record a change of parameters or code would pass the file by.
 """
 
 import json
-import os
 import re
 import sys
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -18,6 +16,7 @@ from snakemake.jobs import Job
 from depthbias.data.raw_files import digest_of_files
 from depthbias.system.errors import UserError
 from depthbias.system.files import fingerprint
+from depthbias.system.snakemake_records import record_path
 
 LARGEST = 10**14  # bytes: the contents of every file are compared
 FAILED = "failed"  # recorded as the code of a job's rule: of no rule, so that the job runs again
@@ -77,7 +76,7 @@ def remember_failures() -> None:
     @wraps(whole)
     async def postprocess(self: Any, *given: Any, error: bool = False, **more: Any) -> None:
         await whole(self, *given, error=error, **more)
-        for path in [_record("metadata", str(file)) for file in self.output if error]:
+        for path in [record_path("metadata", str(file)) for file in self.output if error]:
             if path.exists():
                 path.write_text(json.dumps(json.loads(path.read_text()) | {"code": FAILED}))
 
@@ -110,16 +109,9 @@ def raw_content(raw: str, made: str) -> str:
             return RAW + digest_of_files(Path(raw), Path(".snakemake/raw", fingerprint(raw)))
         except UserError as error:
             sys.exit(f"error: {error}")
-    record = _record("metadata", made)
+    record = record_path("metadata", made)
     told = json.loads(record.read_text()).get("params") if record.exists() else None
     return next((one.strip("'") for one in told or [] if one.startswith(f"'{RAW}")), "")
-
-
-def _record(folder: str, path: str) -> Path:
-    """Snakemake's file about an output: its path in base64, split where a name gets too long."""
-    name, most = urlsafe_b64encode(path.encode()).decode(), os.pathconf(".", "PC_NAME_MAX") - 1
-    parts = [name[i : i + most] for i in range(0, len(name), most)]
-    return Path(".snakemake", folder, *(f"@{part}" for part in parts[:-1]), parts[-1])
 
 
 def refuse_unrecorded(outputs: Iterable[Any], studies: Iterable[str]) -> None:
@@ -151,4 +143,4 @@ def _made(output: Any) -> Iterator[str]:
 
 
 def _on_record(name: str) -> bool:
-    return _record("metadata", name).exists() or _record("incomplete", name).exists()
+    return record_path("metadata", name).exists() or record_path("incomplete", name).exists()

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from depthbias.diffusion.architectures import get_architecture
-from depthbias.diffusion.objectives import BETA_END, BETA_START, STEPS
 from depthbias.system.compute import describe_device
-from depthbias.system.errors import UserError, explain
+from depthbias.system.errors import UserError
 from depthbias.system.files import read_json, write_json
 from depthbias.system.tensors import read_tensors, write_tensors
 
@@ -119,36 +118,3 @@ def _read_meta(path: str | Path) -> dict[str, Any]:
         if not isinstance(meta.get(key), kind):
             raise UserError(f"{path}: {key} is missing or wrong: train the model again")
     return meta
-
-
-def export_diffusers(module: Any, meta: Mapping[str, Any], folder: str | Path) -> None:
-    """Write a folder that opens with `DDPMPipeline.from_pretrained`, and with
-    `UNet2DModel.from_pretrained(folder, subfolder="unet")`.
-
-    The pipeline has DDPM's linear schedule, and holds a U-Net: a UserError says so for models of
-    another objective or of an architecture that it does not hold.
-    """
-    if not get_architecture(meta["architecture"]).exportable:
-        raise UserError(
-            f"architecture {meta['architecture']}: diffusers has no unconditional pipeline for it; "
-            "only models that are U-Nets can be exported"
-        )
-    if meta["objective"] != "ddpm":
-        raise UserError(
-            f"objective {meta['objective']}: diffusers has no unconditional pipeline for it; "
-            "only models trained with the ddpm objective can be exported"
-        )
-    from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-
-    scheduler = DDPMScheduler(
-        num_train_timesteps=STEPS,
-        beta_start=BETA_START,
-        beta_end=BETA_END,
-        beta_schedule="linear",
-        prediction_type="epsilon",
-    )
-    try:
-        DDPMPipeline(module, scheduler).save_pretrained(folder, safe_serialization=True)
-    except OSError as error:
-        raise explain(error, folder) from error

@@ -22,6 +22,7 @@ VERDICT_ARMS = [arm for arm in ARMS if arm != "raw"]
 ON_DEPTH = "_per_depth", "_per_effective_depth"
 COLUMNS = ["role", "metric", "ratio", "architecture", "class", "k", "value", "lower", "upper"]
 COLUMNS += ["runs", "p", "correction", "p_corrected", "decision"]
+TEXTS = ["role", "metric", "ratio", "architecture", "class", "correction", "decision"]
 AMPLIFIES, ATTENUATES, FLAT, OPEN = "amplifies", "attenuates", "no slope", "open"
 
 
@@ -95,11 +96,9 @@ def verdict_rows(summary: pd.DataFrame, endpoint: Endpoint) -> pd.DataFrame:
 
 def read_slopes(path: Path) -> pd.DataFrame:
     """The table of `verdict_rows`, from its file; UserError if it is another table."""
-    text = dict.fromkeys(["role", "metric", "ratio", "architecture", "class"], str)
-    text |= dict.fromkeys(["correction", "decision"], str)
     with reading(path, "not a table of slopes", "delete it and run again"):
-        rows = pd.read_csv(path, dtype=text)[COLUMNS]
-    return rows.fillna(dict.fromkeys(text, ""))
+        rows = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str))[COLUMNS]
+    return rows.fillna(dict.fromkeys(TEXTS, ""))
 
 
 def _of_endpoint(rows: pd.DataFrame, endpoint: Endpoint) -> pd.Series:

@@ -46,7 +46,7 @@ def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:
     """
     value = float(weights @ [share.value for share in shares])
     n = round(1 / float(weights**2 @ [1 / share.n for share in shares]))
-    return Estimate(np.nan, np.nan, np.nan, n) if np.isnan(value) else wilson(value * n, n)
+    return wilson(value * n, n)
 
 
 def stream(*key: str) -> np.random.Generator:

@@ -174,7 +174,7 @@ def _over_depth(group: Sequence[Measured]) -> Measured:
 
     Errors: those of `least_squares_slope`, and of the images, as a tilt of all values.
     """
-    depths = np.array([get_architecture(m.run.architecture).depth for m in group], dtype=float)
+    depths = np.array([get_architecture(m.run.architecture).depth for m in group])
     values = np.array([m.estimate.value for m in group])
     error = _image_error(group, slope_weights(depths))
     draws = values[:, None] + np.outer(depths - depths.mean(), error)

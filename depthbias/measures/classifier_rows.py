@@ -160,7 +160,7 @@ def _slope_rows(
 
 
 def _depths(items: Sequence[OfRun]) -> np.ndarray:
-    return np.array([depth_of(one) for one in items], dtype=float)
+    return np.array([depth_of(one) for one in items])
 
 
 def _exponent(group: Sequence[Seen], k: int) -> Exponent:

@@ -166,7 +166,7 @@ def _trends(group: Sequence[Found]) -> Iterator[Row]:
     if metric != "attack_auc":
         return
     for series, members in by_series(group).items():
-        depths = np.array([depth_of(one) for one in members], dtype=float)
+        depths = np.array([depth_of(one) for one in members])
         slope = least_squares_slope(depths, *_stacked(members))
         run = members[0].run._replace(architecture=series, seed=ALL)
         yield row_of(f"attack_auc_per_depth:{attack}", slope, run, runs=len(members))

@@ -71,9 +71,8 @@ def voted_classes(
     counted = [k for k in neighbors if k <= training.shape[0]]
     _, found = nearest(noised, training, max(counted), device=device)
     votes = labels[found][:, :, None] == np.arange(labels.max() + 1)
-    first = np.where(votes.any(axis=1), votes.argmax(axis=1), votes.shape[1])
-    earlier = 1 - first / (votes.shape[1] + 1)  # below 1: it decides between equal numbers alone
-    return {k: (votes[:, :k].sum(axis=1) + earlier).argmax(axis=1).astype(np.int8) for k in counted}
+    later = votes.argmax(axis=1) / votes.shape[1]  # below 1: it decides between equal numbers alone
+    return {k: (votes[:, :k].sum(axis=1) - later).argmax(axis=1).astype(np.int8) for k in counted}
 
 
 def weighted_classes(

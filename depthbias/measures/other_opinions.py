@@ -99,16 +99,16 @@ def opinions_of(
     told = [classify(own[1], images)]
     told += [ask(images, partial(real.vectors, heldout)) for ask in others.values()]
     found: dict[Run, np.ndarray] = {}
-    noise = np.empty((0, 2), dtype=np.int64)
+    noises: list[np.ndarray] = []
     for samples, classes, embedded in runs:
         generated = join(read_samples(samples, study), read_classes(classes, study))
         check_classes(classes, generated.classes, real.split.classes)
         model = read_embedded(embedded, study)
         if model.run != generated.run or not same_noise(model, generated):
             raise UserError(f"{embedded}: not the images of {samples}: embed them again")
-        if found and not np.array_equal(noise, generated.noise):
+        if noises and not np.array_equal(noises[0], generated.noise):
             raise UserError(f"{samples}: not from the noise of the other runs: sample again")
-        noise = generated.noise
+        noises.append(generated.noise)
         vectors = partial(of_run, images=generated.images, embedded=model)
         asked = [ask(generated.images, vectors) for ask in others.values()]
         found[generated.run] = log_odds_of(np.stack([generated.probabilities, *asked], axis=1))
@@ -117,7 +117,7 @@ def opinions_of(
         tuple(found),
         (own[0], *others),
         real.split.classes,
-        noise,
+        noises[0],
         np.stack(list(found.values())),
         log_odds_of(np.stack(told, axis=1)),
         truth,

@@ -87,7 +87,7 @@ def expected_coverage(real: int, generated: int, ks: Sequence[int]) -> np.ndarra
     All others of a real image are then equally likely to be near to it. Its ball holds no generated
     one if its k nearest are all real: C(real - 1, k) / C(real - 1 + generated, k).
     """
-    k, others = np.array(ks, dtype=float), real - 1
+    k, others = np.array(ks), real - 1
     every = others + generated
     logs = [gammaln(every - k + 1), -gammaln(every + 1)]
     logs += [gammaln(others + 1), -gammaln(np.maximum(others - k, 0) + 1)]

@@ -75,7 +75,7 @@ def generated_split(made: np.ndarray, trained: np.ndarray) -> dict[str, float]:
     p = (made[..., None] == np.arange(len(trained))).astype(np.float64)
     by_set, by_noise, share = p.mean(axis=1), p.mean(axis=0), p.mean(axis=(0, 1))
     left = p - by_set[:, None] - by_noise + share
-    interaction = float(_half((left**2).sum(axis=(0, 1)))) / ((sets - 1) * (noises - 1))
+    interaction = float((left**2).sum()) / 2 / ((sets - 1) * (noises - 1))
     between = float(_half(by_noise.var(axis=0, ddof=1))) - interaction / sets
     error = float(_half(by_set.var(axis=0, ddof=1))) / sets + between / noises
     return {

@@ -75,11 +75,12 @@ def _times(usage: Sequence[Path], study: str) -> Section:
 
 
 def _hashes(files: Iterable[Path]) -> Section:
-    rows = [[path.as_posix(), _sha256(path)] for path in files]
+    rows = [[path.as_posix(), sha256(path)] for path in files]
     return Section("Files", "sha256sum prints the same.", ["file", "SHA-256"], rows)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as sha256sum prints it."""
     with reading(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -92,11 +93,18 @@ def _weights(told: Sequence[Mapping[str, str]]) -> Section:
 
 def _commands(study: str, git: str) -> list[str]:
     """Five lines that make the study again, in a clone of depthbias."""
+    return [
+        *checkout(git),
+        f'"${{EDITOR:-vi}}" params.yaml  # studies: {study}: as below, if it differs',
+        f"snakemake --cores all {study}",
+    ]
+
+
+def checkout(git: str) -> list[str]:
+    """Three lines that bring a clone of depthbias to a revision and install it."""
     revision = re.split(r"[,+]", git)[0]
     return [
         f"git checkout {revision}" if revision != "unknown" else "# of an unknown revision",
         "python3 -m venv .venv && . .venv/bin/activate",
         "pip install -c constraints.txt -e .",
-        f'"${{EDITOR:-vi}}" params.yaml  # studies: {study}: as below, if it differs',
-        f"snakemake --cores all {study}",
     ]

@@ -4,13 +4,10 @@ import hashlib
 import json
 import shutil
 
-import numpy as np
 import pytest
 import torch
-from diffusers import DDPMPipeline, UNet2DModel
 
-from depthbias.diffusion.checkpoints import export_diffusers, load_model, save_model
-from depthbias.diffusion.objectives import alpha_bars
+from depthbias.diffusion.checkpoints import load_model, save_model
 from depthbias.diffusion.unet import build_unet
 from depthbias.system.errors import UserError
 from depthbias.system.tensors import read_tensors, write_tensors
@@ -133,33 +130,3 @@ def test_missing_files(saved):
     saved[1].unlink()
     with pytest.raises(UserError, match=r"m\.json: cannot read"):
         load_model(*saved)
-
-
-def test_the_export_opens_in_diffusers(saved, tmp_path):
-    unet, meta = load_model(*saved)
-    folder = tmp_path / "exported"
-    export_diffusers(unet, meta, folder)
-    again = UNet2DModel.from_pretrained(folder, subfolder="unet").eval()
-    pipeline = DDPMPipeline.from_pretrained(folder)
-    x, t = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 9])
-    with torch.no_grad():
-        assert torch.equal(again(x, t).sample, unet(x, t).sample)
-        assert torch.equal(pipeline.unet.eval()(x, t).sample, unet(x, t).sample)
-    bars = pipeline.scheduler.alphas_cumprod
-    torch.testing.assert_close(bars, alpha_bars().float(), rtol=2e-5, atol=0)
-    pipeline.set_progress_bar_config(disable=True)
-    made = pipeline(batch_size=2, num_inference_steps=3, output_type="np").images
-    assert made.shape == (2, 8, 8, 1)
-    assert np.isfinite(made).all()
-
-
-def test_an_edm_model_is_not_exported_as_if_it_were_ddpm(unet, tmp_path):
-    with pytest.raises(UserError, match="only models trained with the ddpm objective"):
-        export_diffusers(unet, META | {"objective": "edm"}, tmp_path / "exported")
-    assert not (tmp_path / "exported").exists()
-
-
-def test_an_export_folder_that_is_a_file(saved, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file"):
-        export_diffusers(*load_model(*saved), tmp_path / "file")

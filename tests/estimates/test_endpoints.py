@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import program
-from scipy.stats import ttest_1samp
+from scipy.stats import nct, t, ttest_1samp
 
 from depthbias.estimates.arm_names import in_arm
 from depthbias.estimates.endpoints import (
@@ -120,13 +120,16 @@ def test_an_arm_without_a_slope_is_named():
 
 
 def test_slopes_are_read_as_they_were_written(tmp_path):
-    rows = verdict_rows(study([0.2] * 5), KAPPA)
+    keys = {"class": "09"}  # a name, not a number
+    rows = verdict_rows(study([0.2] * 5, **keys), KAPPA)
     write_csv(tmp_path / "a.csv", rows)
     pd.testing.assert_frame_equal(
         read_slopes(tmp_path / "a.csv"), rows.reset_index(drop=True), check_dtype=False
     )
     (tmp_path / "b.csv").write_text("role,metric\n")
-    with pytest.raises(UserError, match=r"b\.csv: not a table of slopes"):
+    with pytest.raises(
+        UserError, match=r"b\.csv: not a table of slopes .*: delete it and run again$"
+    ):
         read_slopes(tmp_path / "b.csv")
 
 
@@ -187,6 +190,9 @@ def test_the_detectable_slope_is_found_in_80_of_100_simulations():
     left = values - values.mean(axis=1, keepdims=True) - found[:, None] * centred
     error = np.sqrt((left**2).sum(axis=1) / (len(depths) - 2) / (centred @ centred))
     assert np.mean(np.abs(found / error) > 2.1604) == pytest.approx(0.8, abs=0.01)  # t, 13, .975
+    shift = slope / spread * np.sqrt(centred @ centred)
+    missed = nct.cdf(t.ppf(0.975, 13), 13, shift) - nct.cdf(-t.ppf(0.975, 13), 13, shift)
+    assert missed == pytest.approx(0.2)
     assert detectable_slope(depths, 2 * spread) == pytest.approx(2 * slope)
     assert detectable_slope(np.repeat(depths, 4), spread) < slope
 

@@ -55,7 +55,7 @@ def table_of(runs, effective=None):
     return frame.set_index(keys).sort_index()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def table():
     return table_of(study(), {"depth2": 2.0, "depth3": 2.5})
 

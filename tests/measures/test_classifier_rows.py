@@ -9,20 +9,25 @@ import pandas as pd
 import pytest
 from coverage_study import coverage_of_classifiers
 from scipy import stats
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from depthbias.data.subsets import Subset
-from depthbias.estimates.intervals import Estimate, over_seeds, share_over_seeds
+from depthbias.estimates.intervals import Estimate, from_draws, over_seeds, share_over_seeds
 from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import read_rows, write_rows
 from depthbias.measures.accuracy_rows import accuracy_rows
 from depthbias.measures.agreement_rows import agreement_rows
-from depthbias.measures.between_classifiers import over_classifiers, share_over_classifiers, widened
+from depthbias.measures.between_classifiers import (
+    classifier_half_width,
+    over_classifiers,
+    share_over_classifiers,
+    widened,
+)
 from depthbias.measures.classifier_rows import classifier_rows
 from depthbias.measures.manifolds import Manifold
 from depthbias.measures.opinions import Opinions
 from depthbias.measures.samples import noise_of
-from depthbias.measures.seen import THRESHOLDS, instruments_of, see
+from depthbias.measures.seen import THRESHOLDS, instruments_of, reaches, see
 from depthbias.report.classifier_table import sections
 from depthbias.report.registry import draw
 from depthbias.system.errors import UserError
@@ -74,9 +79,9 @@ def found(made, draws=400, accepted=None):
     return seen, [*accuracy_rows("s", made), *rows]
 
 
-@pytest.fixture(scope="module")
-def summary(tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / "rows.csv"
+@pytest.fixture
+def summary(tmp_path):
+    path = tmp_path / "rows.csv"
     write_rows(path, found(opinions(tilt=6.0))[1])
     return read_rows(path)
 
@@ -95,6 +100,41 @@ def test_the_spread_of_classifiers_enters_by_student():
     half = stats.t.ppf(0.975, 2) * np.std([1, 2, 4], ddof=1) / np.sqrt(3)
     assert estimate == pytest.approx((7 / 3, 7 / 3 - half, 7 / 3 + half, 7))
     assert widened(Estimate(0, -3, 4, 1), 4.0)[:3] == pytest.approx((0, -5, np.sqrt(32)))
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+@pytest.mark.parametrize("level", [0.0, 0.03, 0.5, 1.0])
+def test_the_spread_of_shares_enters_on_the_logit_scale(level, seeds):
+    """By hand: Student's half width of the shares over d share / d logit, beside the interval's."""
+    rng, n = np.random.default_rng(1), 40
+    values = np.clip(level + np.array([[0.0, 0.01], [0.02, 0.0], [-0.02, 0.03]]), 0, 1)
+    values = np.full((3, 2), level) if level in (0.0, 1.0) else values
+    draws = np.clip(values[..., None] + 0.02 * rng.normal(size=(3, 2, 60)), 0, 1)
+    found = share_over_classifiers(values, draws, n, seeds)
+    mean, drawn = values.mean(axis=0), draws.mean(axis=0)
+    alone = share_over_seeds(mean, drawn, n) if seeds else from_draws(mean[0], drawn[0], n)
+    ends = np.clip(alone[:3], 0.5 / n, 1 - 0.5 / n)
+    each = np.clip(values.mean(axis=1), 0.5 / n, 1 - 0.5 / n)
+    spread = stats.t.ppf(0.975, 2) * each.std(ddof=1) / np.sqrt(3) / (ends[0] * (1 - ends[0]))
+    middle, below, above = logit(ends)
+    lower = expit(middle - np.hypot(middle - below, spread))
+    upper = expit(middle + np.hypot(above - middle, spread))
+    assert found.value == alone.value and found.n == n
+    assert found.lower == pytest.approx(min(lower, alone.value))
+    assert found.upper == pytest.approx(max(upper, alone.value))
+
+
+def test_the_spread_of_one_classifier_is_unknown_and_of_two_that_of_a_difference():
+    assert classifier_half_width(np.array([3.0])) == 0
+    half = stats.t.ppf(0.975, 1) * 2.0 / 2  # the error of a mean of two is half their difference
+    assert classifier_half_width(np.array([3.0, 5.0])) == pytest.approx(half)
+
+
+def test_one_model_has_the_interval_of_its_own_images():
+    values, draws = np.array([[1.0], [2.0]]), np.random.default_rng(2).normal(size=(2, 1, 50))
+    found = over_classifiers(values, draws, 7, seeds=False)
+    half = classifier_half_width(values[:, 0])
+    assert found == pytest.approx(widened(from_draws(1.5, draws.mean(axis=0)[0], 7), half))
 
 
 def test_classifiers_that_agree_change_no_interval():
@@ -193,6 +233,26 @@ def test_a_classifier_that_cannot_tell_the_classes_is_named():
     heldout[:, 1] = [1, -1]
     with pytest.raises(UserError, match=r"svm-pixels: singular .*: leave it out"):
         instruments_of(replace(made, heldout=heldout), 100)
+
+
+def test_a_probability_of_the_threshold_itself_reaches_it():
+    told = logit([0.7, 0.75, 0.8]).astype(np.float32)
+    assert reaches(told, 0.75).tolist() == [False, True, True]
+
+
+def test_a_manifold_of_other_images_and_a_lost_subset_are_named():
+    made = opinions()
+    instruments, path = instruments_of(made, 10), Path("o.npz")
+    arrays = np.ones((len(RUNS), IMAGES), dtype=bool), np.ones(2), np.ones(2, dtype=int)
+    for noise_seed, words in (
+        (1, "not from the noise of the manifold: measure the quality again"),
+        (0, "no subset 90-10 of seed 0 was given"),
+    ):
+        noise = noise_of([noise_seed], IMAGES)
+        manifold = Manifold(tuple(RUNS), noise, *arrays, 5, "pixels", CLASSES)
+        with pytest.raises(UserError) as caught:
+            list(see(path, made, instruments, [], manifold))
+        assert str(caught.value) == f"o.npz: {words}"
 
 
 def test_the_table_and_the_figure_show_all_classifiers(summary):

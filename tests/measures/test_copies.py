@@ -10,6 +10,7 @@ from scipy import stats
 from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured, _image_error, mean_of, rows_of, share_of
 from depthbias.estimates.runs import Run
+from depthbias.measures.copied_training import copied_shares
 from depthbias.measures.copies import (
     authentic,
     copies,
@@ -19,11 +20,13 @@ from depthbias.measures.copies import (
 )
 from depthbias.measures.neighbor_rows import (
     NeighborSettings,
+    Neighbours,
     Queries,
     closeness,
     closest,
     find,
     find_others,
+    measures_of,
 )
 from depthbias.system.errors import UserError
 
@@ -50,6 +53,10 @@ def test_an_image_is_authentic_unless_nearer_than_the_neighbour_is_to_its_own():
     own = authentic(found.distances[:, 0], found.gap)
     assert own.tolist() == [False, True, False, True, False]
     assert authentic(np.array([2.0]), np.array([2.0])).all()  # as near is not nearer
+    options = NeighborSettings([1], {}, "cpu")
+    given = Queries(RUN, made_up(5), np.zeros(5, dtype=int), np.arange(5))
+    share = values_of(closeness(given, found, ["six"], options))["authentic_share:any", "", 0]
+    assert share.value == own.mean()
     assert found.copied is None
 
 
@@ -196,6 +203,38 @@ def test_the_closest_pairs_name_image_and_training_image():
         (2, 2, 100, 2.0),
     ]
     assert pairs[0]["architecture"] == "depth3"
+
+
+def test_of_equally_near_pairs_the_first_image_comes_first():
+    near = np.random.default_rng(0).integers(0, 3, 500)
+    queries = Queries(RUN, made_up(1), np.zeros(500, dtype=int), np.arange(500))
+    indices = np.zeros((500, 1), dtype=int)
+    found = Neighbours("pixels", "euclidean", near[:, None].astype(float), indices, near)
+    pairs = closest(queries, found, np.array([7]), 500)
+    expected = sorted(range(500), key=lambda i: (near[i], i))
+    assert [pair["index"] for pair in pairs] == expected
+
+
+def test_all_measures_are_of_closeness_and_where_it_is_told_of_copied_training_images():
+    training, images, labels = made_up(20), made_up(8, seed=1), np.arange(8) % 2
+    queries = Queries(RUN, images, labels, np.array([0, 1, 2, 5]))
+    options, classes = NeighborSettings([1], {}, "cpu"), ["six", "nine"]
+    found = find(
+        "any",
+        "euclidean",
+        images.reshape(8, -1),
+        training.reshape(20, -1),
+        options,
+        queries.overall_rows,
+    )
+    near = values_of(closeness(queries, found, classes, options))
+    of_training = np.arange(20) % 2
+    alone = measures_of(queries, found, of_training, classes, options)
+    assert values_of(alone) == near
+    copied = np.arange(20) % 3
+    both = measures_of(queries, replace(found, copied=copied), of_training, classes, options)
+    shares = values_of(copied_shares(RUN, "any", copied, 4, of_training, classes))
+    assert values_of(both) == near | shares
 
 
 def test_a_mean_has_students_interval_and_a_share_wilsons():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -78,6 +79,44 @@ def test_flip_rates_count_images_by_class_part_and_level():
     own = pick(rows_of([trips]), "flip_rate:training", name="six->nine", sigma=5.0, seed="0")
     sixes = trips.decoded[1][:, 20:][:, trips.labels[20:] == 0]
     assert own["value"].item() == pytest.approx(sixes.mean())
+
+
+def test_classes_come_back_as_any_other_and_rates_over_seeds_are_shares():
+    classes, labels = ("a", "b", "c"), np.arange(40) % 3
+    models = [
+        replace(
+            made_up(seed=seed),
+            classes=classes,
+            labels=labels,
+            decoded=np.broadcast_to((labels + shift) % 3, (2, 3, 40)),
+            proportions=np.full(3, 1 / 3),
+        )
+        for seed, shift in ((0, 1), (1, 2))
+    ]
+    rows = pick(rows_of(models), "flip_rate:heldout", sigma=5.0)
+    flips = {f"{a}->{b}" for a, b in permutations(classes, 2)}
+    assert set(rows["class"]) == flips and len(rows) == 3 * 6
+    alone = pick(rows, "flip_rate:heldout", seed="0").set_index("class")["value"]
+    assert alone[alone == 1].index.tolist() == ["a->b", "b->c", "c->a"] and alone.sum() == 3
+    both = pick(rows, "flip_rate:heldout", seed="all")
+    assert (both["value"] == 0.5).all()
+    assert (both["lower"] >= 0).all() and (both["upper"] <= 1).all()
+
+
+def test_training_sets_of_a_ratio_are_compared_with_each_other():
+    models = [
+        made_up(name, seed, ratio)
+        for ratio in ("90-10", "60-40")
+        for name in ("depth2", "depth3")
+        for seed in (0, 1)
+    ]
+    rows = pick(rows_of(models), "class_bias:heldout", sigma=None)
+    assert set(zip(rows["ratio"], rows["architecture"], strict=True)) == set(
+        product(("90-10", "60-40"), ("depth2", "depth3"))
+    )
+    assert (rows["runs"] == 2).all() and len(rows) == 4
+    slopes = pick(rows_of(models), "class_bias_per_depth:heldout")
+    assert sorted(slopes["ratio"]) == ["60-40", "90-10"] and (slopes["runs"] == 4).all()
 
 
 def test_no_flip_in_few_images_is_not_certain():
@@ -187,6 +226,34 @@ def test_free_generation_has_rows_and_trends():
     assert slope["value"] > 0.02 and slope["runs"] == 6
 
 
+def test_rows_of_free_generation_say_what_they_are_of():
+    models = [
+        replace(one, run=one.run._replace(ratio=ratio))
+        for ratio in ("90-10", "60-40")
+        for one in (
+            generated(name, seed, 0.2, 50) for name in ("depth2", "depth3") for seed in "01"
+        )
+    ]
+    trained = {(ratio, seed): np.array([0.5, 0.5]) for ratio in ("90-10", "60-40") for seed in "01"}
+    rows = list(generated_rows(models, trained))
+    found = {
+        (row["metric"], row["ratio"], row["architecture"]): (row["seed"], row["n"], row["runs"])
+        for row in rows
+    }
+    parts = ("bias", "variance_sets", "variance_noises")
+    expected = {}
+    for ratio, part in product(("90-10", "60-40"), parts):
+        for name in ("depth2", "depth3"):
+            expected[f"class_{part}:generated", ratio, name] = ("all", 50, 2)
+    apart = {key: told for key, told in found.items() if "per_depth" not in key[0]}
+    assert apart == expected and len(rows) == len(found) == 18
+    slopes = {key for key in found if "per_depth" in key[0]}
+    assert slopes == {
+        (f"class_{part}_per_depth:generated", ratio, "published")
+        for ratio, part in product(("90-10", "60-40"), parts)
+    }
+
+
 def test_other_noise_is_refused_and_one_seed_has_no_row():
     models = [generated("depth2", "0", 0.1), generated("depth2", "1", 0.1, noise_seed=1)]
     with pytest.raises(UserError, match=r"1\.npz: not from the noise of the rest"):
@@ -207,6 +274,31 @@ def test_an_archive_is_read_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoded": np.zeros((2, 0, 40), dtype=np.int8)},
+        {"decoded": np.full((2, 3, 40), 2, dtype=np.int8)},
+        {"labels": np.arange(40) % 3},
+        {"heldout": np.zeros(40, dtype=bool)},
+        {"shared": np.zeros(40, dtype=bool)},
+        {"levels": np.array([-0.5, 5.0])},
+        {"levels": np.array([0.0, 5.0])},
+        {"levels": np.array([5.0, 5.0])},
+        {"rows": np.arange(40) // 2},
+    ],
+)
+def test_an_archive_without_images_or_with_numbers_out_of_range_is_refused(tmp_path, changes):
+    write_trip_classes(tmp_path / "a.npz", replace(made_up(), **changes))
+    with pytest.raises(UserError, match=r"a\.npz: is damaged: make the round trips again"):
+        read_trip_classes(tmp_path / "a.npz", "s")
+
+
+def test_one_image_of_a_part_is_enough(tmp_path):
+    write_trip_classes(tmp_path / "a.npz", replace(made_up(), own=np.arange(40) == 30))
+    assert read_trip_classes(tmp_path / "a.npz", "s").own.sum() == 1
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"levels": np.array([0.5, 6.0])}, "at other noise levels"),
@@ -222,6 +314,12 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, changes, words):
     write_trip_classes(tmp_path / "b.npz", replace(made_up(seed=1), **changes))
     with pytest.raises(UserError, match=rf"b\.npz: made {words} than the rest"):
         read_all([tmp_path / "a.npz", tmp_path / "b.npz"], "s")
+
+
+def test_round_trips_of_another_study_are_refused(tmp_path):
+    write_trip_classes(tmp_path / "a.npz", made_up())
+    with pytest.raises(UserError, match=r"a\.npz: a run of study 's', not of 't'"):
+        read_all([tmp_path / "a.npz"], "t")
 
 
 @pytest.fixture(scope="module")

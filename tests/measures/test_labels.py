@@ -28,7 +28,7 @@ from depthbias.measures.label_sheet import (
     name_of,
     read_labels,
 )
-from depthbias.measures.samples import join, noise_of, read_classes, read_samples
+from depthbias.measures.samples import Classes, join, noise_of, read_classes, read_samples
 from depthbias.report.label_page import contact_sheet, label_page
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_npz
@@ -92,7 +92,30 @@ def test_every_stratum_has_equally_many_images_as_far_as_they_go(study):
 
 def test_a_sheet_of_more_images_than_there_are_holds_all(study):
     assert len(draw_sheet(models_of(study), 1000)) == 4 * IMAGES
-    assert len(draw_sheet(models_of(study), 1)) == 4  # at least one a stratum
+    for count in (1, 2, 3):
+        assert len(draw_sheet(models_of(study), count)) == 4  # at least one a stratum
+
+
+def test_strata_are_of_a_ratio_an_architecture_and_a_class_and_drawn_apart():
+    """Of 3 classes, 2 architectures and 2 ratios, 30 images each: 5 of every stratum."""
+    models = [
+        Classes(
+            Path("c"),
+            Run("s", ratio, name, "0", "ddim-4"),
+            noise_of([0], 90),
+            ("a", "b", "c"),
+            told,
+        )
+        for told in [np.eye(3)[np.arange(90) // 30]]
+        for ratio in ("90-10", "60-40")
+        for name in ("depth2", "depth3")
+    ]
+    drawn = draw_sheet(models, 12 * 5)
+    strata = {}
+    for m, i in drawn:
+        strata.setdefault((m, i // 30), set()).add(i % 30)
+    assert {len(own) for own in strata.values()} == {5} and len(strata) == 12
+    assert len(set(map(frozenset, strata.values()))) == 12
 
 
 def test_an_image_is_named_after_its_run_its_noise_and_its_pixels(study):
@@ -103,6 +126,10 @@ def test_an_image_is_named_after_its_run_its_noise_and_its_pixels(study):
     assert all(np.array_equal(named[one.name], one.image) for one in drawn)
     other = replace(models[0], images=255 - models[0].images)
     assert name_of(other, 0) != name_of(models[0], 0)
+    run = models[0].run._replace(seed="7")
+    noise = noise_of([1], IMAGES)
+    for changes in ({"run": run}, {"noise": noise}):
+        assert name_of(replace(models[0], **changes), 0) != name_of(models[0], 0)
 
 
 def test_the_contact_sheet_shows_every_image(study):
@@ -186,7 +213,10 @@ def test_the_page_writes_the_labels_of_a_browser(study, tmp_path):
         ("image,label\n", "holds no label"),
         ("image,label\na,\n", "holds no label"),
         ("image,label\na\n", "holds no label"),
-        (b"\xff\xfe\x00image", "not a table of labels"),
+        (
+            b"\xff\xfe\x00image",
+            "not a table of labels .*: save it again from the page of the sheet",
+        ),
         (b"PK\x03\x04\x00\x00", "its columns are not image,label"),
     ],
 )
@@ -203,6 +233,22 @@ def test_labels_of_other_images_are_refused(study):
     given = {name_of(models[0], 0): 0, "0123456789abcdef": 1}
     with pytest.raises(UserError, match=r"1 of 2 labelled images are not among the samples"):
         counts_of(Path("l.csv"), given, models)
+
+
+def test_answers_are_counted_by_what_the_classifier_said(study):
+    models = models_of(study)  # image 0 of each is taken for nine, the others up to 4 for six
+    given = {name_of(models[0], 0): 2, name_of(models[1], 0): 0, name_of(models[1], 3): 0}
+    found = counts_of(Path("l.csv"), given, models)
+    assert {key: counts.tolist() for key, counts in found.items()} == {
+        ("90-10", "depth2", 1): [1, 0, 1],
+        ("90-10", "depth2", 0): [1, 0, 0],
+    }
+    assert {counts.dtype for counts in found.values()} == {np.dtype(np.int64)}
+
+
+def test_images_without_an_answer_are_passed_over(tmp_path):
+    (tmp_path / "s.csv").write_text("image,label\na,\nb,six\nc,\nd,neither\n")
+    assert read_labels(tmp_path / "s.csv", CLASSES) == {"b": 0, "d": 2}
 
 
 def test_a_spreadsheet_may_have_saved_the_table(tmp_path):

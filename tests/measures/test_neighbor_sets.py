@@ -153,6 +153,40 @@ def test_the_chosen_training_images_are_random_and_those_of_the_subset(study, tm
     assert len(set(chosen.values())) == 3
 
 
+def test_the_mix_is_random_and_that_of_the_subset(study, tmp_path):
+    """Another seed or ratio of the same rows mixes other images; the same one the same."""
+    mixes = {}
+    for ratio, seed in (("75-25", 0), ("75-25", 1), ("50-50", 0)):
+        run = Run("s", ratio, "depth2", str(seed), "ddim-4")
+        samples, embedded = write_run(tmp_path, run, 0)
+        path = write_subset(tmp_path / "one.json", ratio, seed, SUBSETS["50-50"])
+        one = data(study, subsets=[path], samples=[samples], embedded=[embedded])
+        mix, again = (
+            next(q.overall_rows for q, _, _ in one.compare(OPTIONS) if q.run.architecture == "real")
+            for _ in range(2)
+        )
+        np.testing.assert_array_equal(mix, again)
+        mixes[ratio, seed] = tuple(mix)
+    assert len(set(mixes.values())) == 3
+
+
+def test_copies_are_looked_for_in_the_images_that_stand_for_all(study):
+    options = NeighborSettings([1], {"classifier": 0.5}, CPU)
+    sets = [one for one in data(study).compare(options) if one[0].run.architecture != "train"]
+    for queries, neighbours, subset in sets:
+        if queries.run.sampler:
+            place = [path.stem for path in study.samples].index(
+                f"samples-{'-'.join(queries.run.key)}"
+            )
+            (vectors,) = read_npz(study.embedded[place], "classifier")
+        else:
+            vectors = of_rows(study, "classifier", ROWS[HELDOUT])
+        training = of_rows(study, "classifier", SUBSETS[subset.ratio])
+        near = 1 - cdist(vectors[queries.overall_rows], training, "cosine") > 0.5
+        assert near.any()
+        np.testing.assert_array_equal(neighbours[1].copied, near.sum(axis=0))
+
+
 def test_models_are_compared_with_their_own_training_images(study):
     sets = [one for one in data(study).compare(OPTIONS) if one[0].run.sampler]
     for (queries, neighbours, subset), samples, embedded in zip(

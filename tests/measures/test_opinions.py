@@ -78,9 +78,12 @@ def test_opinions_are_read_as_they_were_written(tmp_path):
         opinions.classes,
     )
     assert np.array_equal(found.of(RUN._replace(seed="1")), opinions.log_odds[1])
-    with pytest.raises(UserError, match="of study 's', not of 't'"):
+    for member in ("noise", "log_odds", "heldout", "truth"):
+        np.testing.assert_array_equal(getattr(found, member), getattr(opinions, member))
+    with pytest.raises(UserError, match=r"o\.npz: a run of study 's', not of 't'"):
         read_opinions(tmp_path / "o.npz", "t")
-    with pytest.raises(UserError, match="compare the classifiers again"):
+    told = "no other classifier saw 90-10, depth2, seed 7, ddim-4: compare the classifiers again"
+    with pytest.raises(UserError, match=told):
         found.of(RUN._replace(seed="7"))
 
 

@@ -145,6 +145,11 @@ def test_a_class_of_two_has_a_value_and_no_interval_and_one_of_one_nothing():
     assert overall(np.array([[4.0], [4.0]])).value == 4.0
 
 
+def test_one_image_of_each_class_makes_one_pair():
+    found = between(np.array([[0.0, 3.0], [3.0, 0.0]]), np.array([0, 1]), 0, 1)
+    assert (found.value, found.n) == (3, 2) and np.isnan(found.lower)
+
+
 def test_fewer_than_two_vectors_and_what_is_not_finite_are_refused():
     with pytest.raises(UserError, match=r"^1 images make no pair: give 2 or more$"):
         mean_pairwise(np.ones((1, 3)))

@@ -66,6 +66,7 @@ def test_points_on_a_line():
     )
     generated = on_line(2.5, 11, 30)
     np.testing.assert_array_equal(held(generated, real), [[2, 2, 0], [1, 1, 0], [0, 0, 0]])
+    assert held(generated, real).dtype == np.int64
     np.testing.assert_array_equal(held_by_others(real)[:, 0], [1, 2, 2, 0])
     np.testing.assert_array_equal(covers(generated, real)[:, 0], [False, False, True, True])
     none = covers(generated[:0], real)
@@ -245,7 +246,7 @@ def made_up(rng, sizes, shift=0.0):
     return Images(rng.normal(size=(sum(sizes), 4)) + 9 * labels[:, None] + shift, labels)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def real():
     images = made_up(np.random.default_rng(8), (40, 40))
     return reference("classifier", "euclidean", images, ["six", "nine"], [3, 5], CPU)
@@ -380,9 +381,9 @@ def test_the_interval_of_a_mix_covers():
 # Files of a study
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    files = write_study(tmp_path_factory.mktemp("study"))
+@pytest.fixture
+def study(tmp_path):
+    files = write_study(tmp_path)
     return NeighborData("s", *files[:5], ["pixels", "classifier"])
 
 

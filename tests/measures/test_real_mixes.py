@@ -23,6 +23,7 @@ def subset(ratio, seed, counts):
         ([90, 10], [50, 50], [45, 5]),
         ([90, 10], [9, 1], [9, 1]),  # one whole multiple is enough
         ([90, 10], [18, 1], [9, 1]),
+        ([90, 10], [10, 2], [9, 1]),  # not 10 and 1, which other proportions have
         ([60, 40, 0], [6, 8, 5], [6, 4, 0]),  # a class that was not trained is left out
         ([0, 10], [5, 7], [0, 7]),
         ([611, 389], [100, 50], [78, 50]),  # no whole multiple: 100 x 0.611 / 0.389 rounded down
@@ -50,6 +51,17 @@ def test_every_class_is_drawn_by_its_name_and_the_key():
 def control(subsets, truth, predicted, draws=300):
     instrument = Instrument(CLASSES, np.array([[95, 10], [5, 90]]), draws)
     return list(control_rows("study", truth, predicted, subsets, instrument))
+
+
+def test_the_errors_in_each_class_are_drawn_apart():
+    """A coin for a classifier: 80 images in one class or in two have one interval."""
+    coin = np.arange(80) % 2
+    widths = []
+    for truth, ratio in ((np.repeat([0, 1], 40), [40, 40]), (np.repeat([0, 1], [79, 1]), [79, 1])):
+        rows = control([subset("x", "7", ratio)], truth, coin, draws=2000)
+        (row,) = (r for r in rows if (r["metric"], r["class"]) == ("share_raw", "nine"))
+        widths.append(row["upper"] - row["lower"])
+    assert widths[0] == pytest.approx(widths[1], rel=0.1)
 
 
 def test_rows_of_the_control():

@@ -1,6 +1,7 @@
 """Round trips of known denoisers, the votes of neighbours, and which images make the trips."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ def test_votes_are_those_of_plain_loops_and_ties_go_to_the_nearer_class():
     queries = random.random((30, 3))
     found = voted_classes(queries, training, labels, (1, 4, 6, 12, 100), CPU)
     assert list(found) == [1, 4, 6, 12]
+    assert {classes.dtype for classes in found.values()} == {np.dtype(np.int8)}
     ties = 0
     for place, query in enumerate(queries):
         near = labels[np.argsort(((training - query) ** 2).sum(axis=1))].tolist()
@@ -136,6 +138,7 @@ def test_weighted_votes_are_those_of_plain_loops(sigma):
     found = weighted_classes(
         *map(torch.from_numpy, (queries, training, labels)), sigma=sigma, classes=2
     )
+    assert found.dtype == np.int8
     for query, name in zip(queries, found, strict=True):
         squares = ((training - query) ** 2).sum(axis=1)
         weights = np.exp(-(squares - squares.min()) / 2 / sigma**2)
@@ -165,6 +168,24 @@ def test_all_neighbours_return_the_majority_for_every_image(digits):
     assert list(by_k) == [1, 3, 10, 30, 0] and not by_k[30].any()
     assert by_k[1].any() and by_k[0].shape == (2, 2, 60)
     assert np.array_equal(by_k[1][0], by_k[0][0])  # at low noise the nearest has all the weight
+
+
+def test_twins_vote_on_the_images_with_the_noise_of_their_trips(digits):
+    pixels, labels, path = digits
+    rows, own, levels = np.arange(20, 60), np.arange(30), [0.3, 1.0]
+    trips = replace(trips_of(rows, labels[rows], levels, seed="1"), noise_seed=3)
+    found = {one.k: one for one in twins(trips, subset_of(own, labels, "1"), path, CPU)}
+    flat = pixels.reshape(60, -1).astype(float)
+    noise = noise_of_trips(rows, 2, (16,), 3, "1").numpy()
+    for place, level in enumerate(levels):
+        for j, i in np.ndindex(2, 40):
+            noised = flat[rows[i]] + level * 127.5 * noise[j, i]
+            squares = ((flat[own] - noised) ** 2).sum(axis=1)
+            assert found[1].decoded[place, j, i] == labels[own][squares.argmin()]
+            weights = np.exp((squares.min() - squares) / 2 / (level * 127.5) ** 2)
+            of_class = [weights[labels[own] == name].sum() for name in range(2)]
+            assert found[0].decoded[place, j, i] == np.argmax(of_class)
+    assert 0 < found[1].decoded.mean() < 1 and 0 < found[0].decoded.mean() < 1
 
 
 # Which images

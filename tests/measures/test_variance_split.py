@@ -118,6 +118,9 @@ def test_free_generation_is_that_of_plain_loops_over_pairs():
         generated_loops(made, trained), abs=1e-12
     )
     pseudo = generated_pseudo_values(made, trained)
+    left = [generated_loops(made[[s for s in range(3) if s != r]], trained) for r in range(3)]
+    for values, without in zip(pseudo.values(), np.transpose(left), strict=True):
+        assert values - values.mean() == pytest.approx(2 * (without.mean() - without))
     for name, value in generated_split(made, trained).items():
         assert len(pseudo[name]) == 3 and pseudo[name].mean() == pytest.approx(value)
     assert len(generated_pseudo_values(made[:2], trained)["bias"]) == 1

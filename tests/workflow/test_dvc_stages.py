@@ -13,7 +13,7 @@ from code_digest import files_of
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 SCRIPTS = {
     "data": ["prepare", "split", "subset"],
-    "results": [path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem != "export"],
+    "results": [path.stem for path in (ROOT / "scripts").glob("*.py")],
 }
 
 

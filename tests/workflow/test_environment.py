@@ -34,7 +34,10 @@ CONSTRAINTS = pins(
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 
 
-@pytest.mark.parametrize("requirement", DECLARED, ids=lambda r: r.name)
+EXPORT = [Requirement(text) for text in PROJECT["optional-dependencies"]["export"]]
+
+
+@pytest.mark.parametrize("requirement", DECLARED + EXPORT, ids=lambda r: r.name)
 def test_every_dependency_is_pinned_within_its_range(requirement):
     assert requirement.specifier.contains(CONSTRAINTS[canonicalize_name(requirement.name)])
 

@@ -100,15 +100,15 @@ STALE, NEEDLESS = "not as a fresh run makes them", "ran, and nothing had changed
 FAULTS = {
     "the digest leaves out constants": (
         "workflow/code_digest.py",
-        "        return ascii(part)\n",
-        "        return '' if isinstance(part, int) else ascii(part)\n",
+        "        write(ascii(part))\n",
+        "        write('' if isinstance(part, int) else ascii(part))\n",
         STALE,
         [("change_a_constant", {"module": "scripts/sample.py", "place": "TOY = "})],
     ),
     "the digest follows only imports at the top of a file": (
         "workflow/code_digest.py",
-        'ast.walk(ast.parse(path.read_text(encoding="utf-8")))',
-        'ast.parse(path.read_text(encoding="utf-8")).body',
+        "_statements(_tree(path).body)",
+        "_tree(path).body",
         STALE,
         [("change_a_constant", {"module": "depthbias/diffusion/trainer.py", "place": "TOY = "})],
     ),

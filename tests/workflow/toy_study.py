@@ -84,7 +84,9 @@ def make_code(folder):
     """The project with toy scripts and library, in a new folder."""
     copy_checkout(folder, toy_params())
     scripts = sorted((folder / "scripts").glob("*.py"))
-    kept = {folder / name for name in reached(folder, folder / "depthbias/config/reading.py")}
+    planning = ["config/reading", "data/registry", "data/raw_files", "system/snakemake_records"]
+    paths = [folder / f"depthbias/{name}.py" for name in planning]  # what workflow/ imports
+    kept = {folder / name for path in paths for name in reached(folder, path)}
     for path in (folder / "depthbias").rglob("*.py"):
         source = path.read_text()
         path.write_text(source + BODY.format(imports="") if path in kept else skeleton(source))
