@@ -82,10 +82,7 @@ def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 @cache
 def _digest_of_file(path: Path) -> str:
-    if path.suffix == ".py":
-        text = _text(_tree(path))
-    else:
-        text = path.read_text(encoding="utf-8")
+    text = _text(_tree(path)) if path.suffix == ".py" else path.read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -28,7 +28,14 @@ PROFILES = {
     f"{RUN_CRATE}/provenance/0.5": ("Provenance Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
-TERMS = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("sha256",)}
+TERM = "https://w3id.org/ro/terms/workflow-run"
+TERMS = {name: f"{TERM}#{name}" for name in ("sha256", "resourceUsage")}
+# What a usage record tells of a job, and in which unit.
+USED = {
+    "wall_seconds": "https://qudt.org/vocab/unit/SEC",
+    "device_seconds": "https://qudt.org/vocab/unit/SEC",
+    "peak_memory_bytes": "https://qudt.org/vocab/unit/BYTE",
+}
 COMPLETED = {"@id": "http://schema.org/CompletedActionStatus"}
 ENGINE = "https://snakemake.github.io"
 MB = 1e6
@@ -187,6 +194,8 @@ class _Writer:
             startTime=job.start.isoformat(),
             endTime=job.end.isoformat(),
         )
+        if used := self._used(number, job):
+            action["resourceUsage"] = used
         return self._action(
             f"#control-{number}",
             "ControlAction",
@@ -194,6 +203,24 @@ class _Writer:
             instrument=steps[job.rule],
             object=action,
         )
+
+    def _used(self, number: int, job: Job) -> list[Any]:
+        """What a job took, where it wrote a record of it (docs/metrics.md says what is counted)."""
+        written = [path for path in job.flags.get("usage", []) if path in job.outputs]
+        if not written:
+            return []
+        told = read_json(self.study.folder / written[0])
+        return [
+            self._entity(
+                f"#job-{number}-{name}",
+                "PropertyValue",
+                name=name.replace("_", " "),
+                propertyID=name,
+                value=told[name],
+                unitCode=unit,
+            )
+            for name, unit in USED.items()
+        ]
 
     def _action(self, key: str, kind: str, **properties: Any) -> Any:
         action = self._entity(key, kind, actionStatus=COMPLETED, **properties)

@@ -92,7 +92,7 @@ def _over_ratios(
     for group, (scale, depth) in product(grouped(found, "sampler"), scales.items()):
         for series, members in by_series(group, depth).items():
             slope = least_squares_slope(
-                np.array([depth(m) for m in members], dtype=float),
+                np.array([depth(m) for m in members]),
                 np.array([m.value for m in members]),
                 np.stack([m.draws for m in members]),
             )
@@ -123,7 +123,7 @@ def _trends(
     for scale, depth, series, group in found:
         shares = [model.arms[arm] for model in group]
         slope = depth_trend(
-            np.array([depth(model) for model in group], dtype=float),
+            np.array([depth(model) for model in group]),
             np.array([model.trained[k] for model in group]),
             np.array([found.values[k] for found in shares]),
             np.stack([found.draws[:, k] for found in shares]),

@@ -6,7 +6,7 @@ import pytest
 from conftest import program
 from scipy.stats import nct, t, ttest_1samp
 
-from depthbias.estimates.arm_names import in_arm
+from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.endpoints import (
     VERDICT_ARMS,
     Endpoint,
@@ -51,6 +51,9 @@ def judged(summary, endpoint=KAPPA):
         ((-0.11, 0.05), "open"),
         ((-0.05, 0.11), "open"),
         ((0.0, 0.2), "open"),
+        ((-0.2, 0.0), "open"),
+        ((-0.1, 0.05), "open"),
+        ((-0.05, 0.1), "open"),
         ((np.nan, np.nan), "open"),
     ],
 )
@@ -117,6 +120,84 @@ def test_an_arm_without_a_slope_is_named():
     rows = rows[rows["metric"] != in_arm("kappa_per_depth", "manifold")]
     answer, told = judged(rows)[1]["answer"], judged(rows)[1]["sentence"]
     assert answer == "cannot tell" and "no slope for images on the manifold" in told
+    rows = rows[rows["metric"] != in_arm("kappa_per_depth", "decided")]
+    lost = f"{ARMS['decided'].title}, images on the manifold"
+    told = f"Cannot tell: no slope for {lost}, as too few images count."
+    assert judged(rows)[1]["sentence"] == told
+
+
+SHIFT = Endpoint("log_odds_shift_per_depth", "published", "90-10", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "sentence"),
+    [
+        (
+            [-0.2] * 5,
+            0.1,
+            "Depth amplifies the bias: {0} by -0.2 [-0.3, -0.1] {1}, and all arms agree.",
+        ),
+        (
+            [0.2] * 5,
+            0.1,
+            "Depth attenuates the bias: {0} by 0.2 [0.1, 0.3] {1}, and all arms agree.",
+        ),
+        (
+            [0.0125] * 5,
+            0.05,
+            "No slope on depth beyond ± 0.1 a stage: {0} by 0.0125 [-0.0375, 0.0625] {1}, "
+            "and all arms agree.",
+        ),
+        (
+            [0.0] * 5,
+            0.5,
+            "Cannot tell: {0} by 0 [-0.5, 0.5] {1}, an interval too wide to tell 0 and ± 0.1 "
+            "apart.",
+        ),
+        (
+            [0.2, 0.2, 0.2, 0.0, 0.2],
+            0.1,
+            "Cannot tell: failed images decide ({arms}); {0} by 0.2 [0.1, 0.3] {1}.",
+        ),
+    ],
+)
+def test_what_is_said_of_the_log_odds_is_of_all_images(values, half, sentence):
+    summary = study(values, half, metric=SHIFT.metric, ratio="90-10")
+    slope, stage = "the minority's log-odds shift changes", "a stage with all images"
+    words = ["attenuates", "attenuates", "attenuates", "open", "attenuates"]
+    titles = [ARMS[arm].title for arm in VERDICT_ARMS]
+    arms = "; ".join(f"{title}: {word}" for title, word in zip(titles, words, strict=True))
+    assert judged(summary, SHIFT)[1]["sentence"] == sentence.format(slope, stage, arms=arms)
+
+
+def test_without_a_slope_of_the_log_odds_no_second_ratio_is_asked_for():
+    told = judged(tidy([row("kappa", 1.0, 0.1)]), SHIFT)[1]["sentence"]
+    assert told.endswith("no such slope: it needs three models and two depths.")
+
+
+def test_the_interval_that_is_told_is_that_of_all_images():
+    found = judged(study([0.2, 0.3, 0.4, 0.5, 0.6], 0.1))[1]
+    assert found["answer"] == "amplifies" and "0.2 [0.1, 0.3] a stage with all" in found["sentence"]
+
+
+def test_rows_of_each_class_may_come_by_turns():
+    rows = [
+        row(in_arm("kappa_per_depth", arm), value, 0.05, **{"class": name})
+        for arm in VERDICT_ARMS
+        for name, value in (("six", -0.5), ("nine", 0.2))
+    ]
+    found, said = judged(tidy(rows), KAPPA._replace(secondary=()))
+    primary = found[found["role"] == "primary"]
+    assert said["answer"] == "amplifies" and set(primary["class"]) == {"nine"}
+    assert (found.loc[found["role"] != "primary", "decision"] == "").all()
+
+
+def test_a_secondary_slope_is_named_without_its_embedding():
+    others = [row("lpips_per_depth:alex", 0, 1), row("lpips_per_depth:vgg", 0, 1)]
+    rows, _ = judged(
+        study([0.2] * 5, others=others), KAPPA._replace(secondary=("lpips_per_depth",))
+    )
+    assert (rows["role"] == "secondary").sum() == 2
 
 
 def test_slopes_are_read_as_they_were_written(tmp_path):
@@ -149,6 +230,16 @@ def test_p_agrees_with_the_interval_and_with_the_t_test():
         found = p_value(sample.mean(), lower, upper, runs=7)  # 5 degrees of freedom in both
         assert found == pytest.approx(test.pvalue, rel=1e-9)
         assert (found < 0.05) == (lower > 0 or upper < 0)
+    for value, limits in ((0.3, (0.1, 0.9)), (-0.3, (-0.9, -0.1)), (1.3, (1.1, 1.9))):
+        times = abs(value) / 0.2  # of the half width on the side of 0
+        for runs, freedom in ((9, 7), (3, 1)):
+            expected = 2 * t.sf(times * t.ppf(0.975, freedom), freedom)
+            assert p_value(value, *limits, runs) == pytest.approx(expected)
+
+
+def test_p_of_an_interval_without_width_warns_of_nothing():
+    with np.errstate(all="raise"):
+        assert p_value(0.3, 0.3, 0.3, 9) == 0 and np.isnan(p_value(0.0, 0.0, 0.0, 9))
     assert np.isnan(p_value(0.3, np.nan, np.nan, 2))
     assert p_value(0.3, 0.3, 0.3, 9) == 0  # whole numbers that agree leave no width
     assert np.isnan(p_value(0.0, 0.0, 0.0, 9))

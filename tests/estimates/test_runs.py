@@ -41,6 +41,12 @@ def test_other_studies_and_unknown_architectures_are_named():
     assert "did you mean 'depth2'" in refusal(TOLD | {"architecture": "deep2"})
 
 
+@pytest.mark.parametrize("value", ["9\n0", "\x1b[2J", [0], None, 0.5])
+def test_what_is_neither_a_name_nor_a_number_is_refused(value):
+    told = "the run is not described (a value is neither a name nor a number): make it again"
+    assert refusal(TOLD | {"ratio": value}) == f"a.npz: {told}"
+
+
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists))
 @example("[" * 100_000)
 @example(json.dumps(TOLD)[:-1])

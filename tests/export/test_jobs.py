@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from made_up_records import record
 
 from depthbias.export.jobs import jobs_of
 from depthbias.export.main import main
@@ -14,24 +15,12 @@ from depthbias.system.snakemake_records import record_path
 
 RUN = {"study": "pets", "ratio": "90-10", "architecture": "depth2", "seed": "0"}
 IMAGES, MODEL, LOG = "data/pets/images.npz", "results/pets/m.safetensors", "results/pets/train.csv"
-END = {"prepare": 105.0, "train": 205.0}
 SCRIPTS = 'python "$DEPTHBIAS/scripts/'
 PREPARE = f'{SCRIPTS}prepare.py" --dataset folder --raw "my pets" --output {IMAGES} &> a.log'
 TRAIN = (
     f"{SCRIPTS}train.py\" --images {IMAGES} --run '{json.dumps(RUN)}' --model {MODEL} "
     f"--log {LOG} &> b.log"
 )
-
-
-def record(folder, path, rule, command, inputs=(), start=100.0, **more):
-    """Write a file and Snakemake's record of it."""
-    (folder / path).parent.mkdir(parents=True, exist_ok=True)
-    (folder / path).write_text(path)
-    place = record_path("metadata", path, folder)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    told = {"rule": rule, "input": list(inputs), "log": [], "shellcmd": command}
-    told |= {"starttime": start, "endtime": END.get(rule, 500.0), "incomplete": False}
-    place.write_text(json.dumps(told | more))
 
 
 @pytest.fixture

@@ -10,11 +10,14 @@ from scipy.special import logit
 
 from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import wilson
+from depthbias.estimates.noise_bootstrap import NoiseBootstrap
 from depthbias.estimates.runs import Run
 from depthbias.measures.amplification import kappa_intercept
 from depthbias.measures.bias_rows import bias_rows
 from depthbias.measures.class_shares import Instrument
 from depthbias.measures.classified import Acceptance, Classified
+from depthbias.measures.effective_depths import EffectiveDepth
+from depthbias.measures.noise_rows import noise_rows
 from depthbias.measures.samples import noise_of
 from depthbias.system.errors import UserError
 
@@ -87,12 +90,18 @@ def test_shares_of_a_run_and_over_its_seeds(table):
             recall = table.loc["recall", ratio, depth, seed, sampler, "nine"]
             assert recall["value"] == pytest.approx(value / RATIOS[ratio])
             limits = table.loc["share_corrected", ratio, depth, seed, sampler, "nine"]
-            assert recall["upper"] == pytest.approx(limits["upper"] / RATIOS[ratio])
+            for end in ("lower", "upper"):
+                assert recall[end] == pytest.approx(limits[end] / RATIOS[ratio])
+            assert recall["n"] == limits["n"]
             for arm in ARMS:
                 shift = table.loc[
                     in_arm("log_odds_shift", arm), ratio, depth, seed, sampler, "nine"
                 ]
                 assert shift["value"] == pytest.approx(logit(value) - logit(RATIOS[ratio]))
+                limits = table.loc[ARMS[arm].share, ratio, depth, seed, sampler, "nine"]
+                for end in ("lower", "upper"):
+                    moved = logit(limits[end]) - logit(RATIOS[ratio])
+                    assert shift[end] == pytest.approx(moved)
                 assert shift["n"] == (2 * N if seed == "all" else N)
     for metric in ("undecidable_share", "failed_share"):
         row = table.loc[metric, "80-20", "depth2", "0", "ddim-4", ""]
@@ -214,6 +223,38 @@ def test_failed_images_in_every_arm():
         assert row[["value", "lower", "upper", "n"]].tolist() == pytest.approx(
             wilson(flags.sum(), N)
         )
+
+
+def test_a_seed_without_a_decided_image_leaves_no_mean_over_seeds():
+    runs = [
+        a_run("80-20", "depth2", seed, "ddim-4", 40, decided=np.full(N, seed > 0))
+        for seed in (0, 1)
+    ]
+    table = table_of(runs)
+    for metric in ("share_decided", "log_odds_shift_decided"):
+        row = table.loc[(metric, "80-20", "depth2", "all", "ddim-4", "nine")]
+        assert row[["value", "lower", "upper"]].isna().all() and row["n"] == N
+
+
+def test_noise_seeds_are_compared_in_the_same_arms():
+    noise = noise_of([7, 8], N // 2)
+    runs = [Classified(**vars(run) | {"noise": noise}) for run in study()[:2]]
+    instrument = Instrument(CLASSES, np.array([[90, 5], [10, 95]]), 50)
+    acceptance = Acceptance(CLASSES, np.full(2, 0.9), np.full(2, 100), 50)
+    rows = [
+        row
+        for row in bias_rows(runs, instrument, acceptance, {})
+        if row["metric"].startswith("log_odds_noise_difference")
+    ]
+    expected = [*noise_rows(runs, instrument, acceptance, NoiseBootstrap(50))]
+    assert len(rows) == len(ARMS)
+    pd.testing.assert_frame_equal(pd.DataFrame(rows), pd.DataFrame(expected))
+
+
+def test_what_has_no_effective_depth_has_0():
+    depth = EffectiveDepth({"depth2": 1.5})
+    two, three = (a_run("80-20", name, 0, "ddim-4", 40) for name in ("depth2", "depth3"))
+    assert (depth(two), depth(three)) == (1.5, 0)
 
 
 def test_models_from_other_noise_are_not_compared():

@@ -139,6 +139,16 @@ def test_bias_and_variance_are_weighted_means_of_images():
         assert found[f"class_{name}:heldout", None].values == pytest.approx(over)
 
 
+def test_bias_of_training_images_is_of_those_that_all_share():
+    group = [replace(made_up(seed=seed), own=np.arange(40) % 2 == seed) for seed in range(2)]
+    found = {(part.metric, part.sigma): part for part in bias_parts(group, "training")}
+    decoded = np.stack([one.decoded[0][:, 20:] for one in group])
+    weights = np.where(group[0].labels[20:] == 0, 0.9, 0.1) / 10
+    for name, values in bias_variance(decoded, group[0].labels[20:], 2)._asdict().items():
+        row = found[f"class_{name}:training", 0.5].row
+        assert (row["value"], row["n"]) == (pytest.approx(weights @ values), 20)
+
+
 def test_two_training_sets_have_values_without_an_interval_and_one_has_none():
     rows = pick(rows_of([made_up(seed=seed) for seed in (0, 1)]), "class_bias:training")
     assert len(rows) == 3 and np.isfinite(rows["value"]).all() and rows["lower"].isna().all()

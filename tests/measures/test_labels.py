@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 from coverage_study import coverage_of_labels
 from PIL import Image
+from scipy.special import logit
 
 from depthbias.data.subsets import Subset
+from depthbias.estimates.intervals import from_draws, share_over_seeds
+from depthbias.estimates.noise_bootstrap import NoiseBootstrap
 from depthbias.estimates.runs import Run, as_json
-from depthbias.measures.label_rows import label_rows
+from depthbias.measures.label_rows import _by_hand, label_rows
 from depthbias.measures.label_sheet import (
     NEITHER,
     answers,
@@ -337,6 +340,82 @@ def test_a_model_without_labels_has_no_rows_and_half_labelled_ones_are_refused(s
     del alone["90-10", "depth2", 1]
     with pytest.raises(UserError, match=r"l: no label of depth2, 90-10 .* taken for nine"):
         list(label_rows(Path("l"), models, alone, subsets(), 100))
+
+
+def told(ratio, architecture, seed, nines, images=20):
+    """A model of whose images so many are taken for nine."""
+    probabilities = np.eye(2)[(np.arange(images) < nines).astype(int)]
+    run = Run("s", ratio, architecture, seed, "ddim-4")
+    return Classes(Path(f"{ratio}.npz"), run, noise_of([0], images), CLASSES, probabilities)
+
+
+def test_rows_by_hand_are_those_of_every_run_and_over_seeds():
+    """Without labels no rows; none of a class, no share of those; none trained on, no shift."""
+    models = [
+        told("90-10", "depth4", "0", 5),  # no image of these is labelled
+        *(told("90-10", "depth2", seed, nines) for seed, nines in (("0", 4), ("1", 6))),
+        *(told("100-0", "depth2", seed, 0, 30) for seed in "01"),
+        told("0-100", "depth2", "0", 20),
+        told("60-40", "depth2", "0", 8),
+    ]
+    counts = {
+        ("90-10", "depth2", 0): np.array([8, 1, 1]),
+        ("90-10", "depth2", 1): np.array([1, 6, 2]),
+        ("100-0", "depth2", 0): np.array([9, 1, 2]),
+        ("0-100", "depth2", 1): np.array([0, 9, 0]),
+        ("60-40", "depth2", 0): np.array([0, 0, 5]),
+        ("60-40", "depth2", 1): np.array([0, 0, 7]),
+    }
+    made = [
+        Subset(Path("s"), ratio, seed, CLASSES, np.arange(10), (np.arange(10) < nines).astype(int))
+        for ratio, nines in (("90-10", 1), ("100-0", 0), ("0-100", 10), ("60-40", 4))
+        for seed in "01"
+    ]
+    rows = [*label_rows(Path("l"), models, counts, made, 50)]
+    expected, bootstrap = {}, NoiseBootstrap(50)
+    for (ratio, trained), group in zip(
+        (("90-10", 0.1), ("100-0", 0), ("0-100", 1), ("60-40", 0.4)),
+        (models[1:3], models[3:5], models[5:6], models[6:]),
+        strict=True,
+    ):
+        strata = {k: counts[ratio, "depth2", k] for k in (0, 1) if (ratio, "depth2", k) in counts}
+        found = _by_hand(group, strata, bootstrap)
+        for seed, parts in (
+            *((m.run.seed, [f]) for m, f in zip(group, found, strict=True)),
+            ("all", found),
+        ):
+            values, draws = np.stack([p.values for p in parts]), np.stack([p.draws for p in parts])
+            n = sum(p.n for p in parts)
+
+            def share(x, y, n=n, seed=seed):
+                return share_over_seeds(x, y, n) if seed == "all" else from_draws(x[0], y[0], n)
+
+            for k, name in enumerate((*CLASSES, NEITHER)):
+                expected["share_by_hand", ratio, seed, name] = share(values[:, k], draws[..., k])
+            for k, name in enumerate(CLASSES if ratio != "60-40" else ()):
+                decided = share(*(x[..., k] / (1 - x[..., 2]) for x in (values, draws)))
+                expected["share_by_hand_decided", ratio, seed, name] = decided
+                if 0 < trained < 1:
+                    ends = np.clip(decided[:3], 0.5 / n, 1 - 0.5 / n)
+                    shift = logit(ends) - logit(trained if k else 1 - trained)
+                    expected["log_odds_shift_by_hand", ratio, seed, name] = (*shift, n)
+    keys = [(row["metric"], row["ratio"], row["seed"], row["class"]) for row in rows]
+    assert len(set(keys)) == len(keys) and set(keys) == set(expected)
+    for key, row in zip(keys, rows, strict=True):
+        numbers = tuple(row[name] for name in ("value", "lower", "upper", "n"))
+        assert numbers == pytest.approx(tuple(expected[key]), nan_ok=True), key
+        several = key[2] == "all" and key[1] in ("90-10", "100-0")
+        assert (row["architecture"], row["runs"]) == ("depth2", 2 if several else 1)
+    with pytest.raises(UserError, match=r"90-10\.npz: no subset 90-10 of seed 0 was given"):
+        list(label_rows(Path("l"), models, counts, [], 50))
+
+
+def test_labels_of_two_strata_are_drawn_apart():
+    """Of each stratum half are six: the error is that of a mean of two independent halves."""
+    strata = {0: np.array([20, 20, 0]), 1: np.array([20, 20, 0])}
+    [found] = _by_hand([told("50-50", "depth2", "0", 500, 1000)], strata, NoiseBootstrap(2000))
+    error = np.sqrt(0.25 / 42.5)  # of one stratum: Dirichlet of its counts and a half each
+    assert found.draws[:, 0].std() == pytest.approx(error / np.sqrt(2), rel=0.1)
 
 
 @pytest.mark.parametrize("neither", [0.02, 0.2])

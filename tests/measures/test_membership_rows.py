@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import ndtri
 
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
@@ -291,6 +292,10 @@ def test_draws_of_a_share_have_its_limits_and_stay_shares(limits):
     draws = _draws_within(Estimate(*limits, 50))
     found = np.quantile(draws, [0.5, 0.025, 0.975])
     assert found == pytest.approx(limits, abs=0.02)
+    value, lower, upper = limits
+    within = ndtri(0.75) / ndtri(0.975)  # each side is half a normal distribution
+    quarters = value + within * (upper - value), value - within * (value - lower)
+    assert np.quantile(draws, [0.75, 0.25]) == pytest.approx(quarters, abs=0.01)
     assert draws.min() >= 0 and draws.max() <= 1
 
 

@@ -87,6 +87,18 @@ def test_every_group_has_its_rows_and_rests_on_the_images_of_one_noise_seed():
         assert (row["study"], row["architecture"], row["class"]) == ("s", "depth2", "nine")
 
 
+def test_architectures_are_apart():
+    runs = [
+        replace(run_of(shares, seed, 100), run=Run("s", "90-10", name, str(seed), "ddim-4"))
+        for name, shares in (("depth2", [0.1, 0.2]), ("depth3", [0.1, 0.4]))
+        for seed in (0, 1)
+    ]
+    table = rows_of(runs).set_index(["metric", "architecture"])
+    for name, share in (("depth2", 0.2), ("depth3", 0.4)):
+        row = table.loc[("log_odds_noise_difference_raw", name)]
+        assert row["value"] == pytest.approx(logit(share) - logit(0.1)) and row["runs"] == 2
+
+
 def test_fates_of_images_go_with_their_noise_and_a_model_without_one_is_left_out():
     """All images of the second noise seed of one model are undecided: it has no such share."""
     runs = [run_of([0.1, 0.2], seed, 100) for seed in (0, 1)]
