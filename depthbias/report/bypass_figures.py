@@ -53,7 +53,8 @@ def plot_bypass(rows: pd.DataFrame) -> Figure:
         axes.set_title(name)
     figure.supxlabel("mid block bypassed, percent", fontsize=8)
     run = shares.iloc[0]
-    note = f"study {run['study']}, ratio {run['ratio']}, minority {minority}, {run['runs']} seeds"
+    note = f"study {run['study']}, ratio {run['ratio']}, minority {minority}"
+    note += f", {int(run['runs'])} seeds"
     shown = {SCHEDULE_TITLES[name]: mark for name, mark in marks.items() if _has(found, name)}
     legend_above(figure, mark_handles(shown), [note])
     return figure
@@ -67,7 +68,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, metric: str, marks: dict[str, Mark]) -
             draw_points(axes, line["k"].to_numpy(), line, mark, 1.5 * (place - 2))
     if metric == "bypass_share":
         plain = rows[rows["k"] == 0]
-        axes.axhline(plain["value"].iloc[0], color=GREY, lw=0.8)
+        for value in plain["value"].unique():
+            axes.axhline(value, color=GREY, lw=0.8)
     axes.set(xlim=(-6, 106), xticks=[0, 25, 50, 75, 100])
 
 
@@ -75,8 +77,9 @@ def _set_limits(line: np.ndarray, rows: pd.DataFrame) -> None:
     """The y axis of a row of panels holds all values, and intervals as far as twice these."""
     low, high = rows["value"].min(), rows["value"].max()
     room = (high - low) or 0.1
-    bottom = max(rows["lower"].min(), low - room, 0.0)
-    line[0].set_ylim(bottom - 0.05 * room, min(rows["upper"].max(), high + room) + 0.05 * room)
+    ends = [rows[end].fillna(rows["value"]) for end in ("lower", "upper")]  # one seed: no interval
+    bottom = max(ends[0].min(), low - room, 0.0)
+    line[0].set_ylim(bottom - 0.05 * room, min(ends[1].max(), high + room) + 0.05 * room)
 
 
 def _has(rows: pd.DataFrame, schedule: str) -> bool:
