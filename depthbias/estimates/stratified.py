@@ -9,6 +9,6 @@ def stratified(labels: np.ndarray, proportions: np.ndarray) -> np.ndarray:
     A class without an image has no weight; the others share it.
     """
     counts = np.bincount(labels, minlength=len(proportions))
-    a_class = np.where(counts > 0, proportions, 0) / np.maximum(counts, 1)
+    a_class = proportions / np.maximum(counts, 1)
     weights: np.ndarray = a_class[labels]
     return weights / weights.sum()

@@ -13,6 +13,7 @@ from depthbias.system.errors import UserError
 from depthbias.system.files import read_json
 
 EM_STEPS = 10_000
+TINY = np.finfo(np.float64).tiny
 DRAWS = 20_000  # limits then vary by about 1 % of the interval's half width
 
 
@@ -120,10 +121,10 @@ def _most_likely(shares: np.ndarray, rates: np.ndarray, start: np.ndarray) -> np
 
     shares, start [M, K]; rates [M, K, K]. Stops where a step changes no share by 1e-10.
     """
-    found = (start + 1e-3) / (start + 1e-3).sum(axis=-1, keepdims=True)
+    found = start + 1e-3  # of any sum: a step makes it 1
     for _ in range(EM_STEPS):
         expected = np.einsum("mij,mj->mi", rates, found)
-        ratio = np.divide(shares, expected, out=np.zeros_like(shares), where=expected > 0)
+        ratio = shares / np.maximum(expected, TINY)  # 0 / 0 counts as 0
         step = found * np.einsum("mij,mi->mj", rates, ratio)
         if np.abs(step - found).max() < 1e-10:
             break

@@ -19,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 from scipy.special import expit, logit
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from depthbias.data.subsets import Subset
 from depthbias.diffusion.architectures import get_architecture
@@ -26,6 +28,7 @@ from depthbias.estimates.arm_names import ARMS, in_arm
 from depthbias.estimates.intervals import (
     combined,
     draw_shares,
+    independent_share,
     over_seeds,
     share_over_seeds,
     wilson,
@@ -140,6 +143,14 @@ def test_a_class_that_explains_nothing_has_the_share_of_the_likelihood():
     assert drawn == pytest.approx(np.tile(best, (4, 1)), abs=1e-5)
 
 
+def test_a_class_that_is_never_mistaken_and_never_found_has_no_share():
+    """The first two are confused; of these the first alone explains more than all images."""
+    rates = np.array([[0.9, 0.2, 0.0], [0.1, 0.8, 0.0], [0.0, 0.0, 1.0]])
+    with np.errstate(divide="raise", invalid="raise"):
+        found = solve_shares(np.array([1.0, 0.0, 0.0]), rates)
+    assert found == pytest.approx([1, 0, 0], abs=1e-8)
+
+
 def test_three_classes_agree_with_maximum_likelihood():
     rng = np.random.default_rng(1)
     for share in ([0.6, 0.3, 0.1], [0.97, 0.03, 0.0]):
@@ -208,6 +219,19 @@ def test_intervals_hold_their_value_and_stay_within_zero_and_one():
 def test_senseless_counts_are_refused(counts, confusion):
     with pytest.raises(ValueError, match=r"counts|confusion"):
         corrected_prevalence(counts, confusion)
+
+
+def test_an_instrument_refuses_counts_of_other_classes_and_names_its_draws():
+    instrument = Instrument(("a", "b"), np.array([[90, 5], [10, 95]]), 20)
+    for counts in ([1, 1, 1], [1, -1], [0, 0]):
+        with pytest.raises(ValueError, match=r"^counts must be 2 numbers from 0, not all 0$"):
+            instrument.correct(np.array(counts), "x")
+    counts = np.array([30, 20])
+    shares, raw, corrected = instrument.correct(counts, "x")
+    assert shares == pytest.approx(instrument.solve(counts / 50))
+    np.testing.assert_array_equal(corrected, instrument.solve_draws(raw))
+    np.testing.assert_array_equal(instrument.correct(counts, "x")[1], raw)
+    assert not np.isclose(instrument.correct(counts, "y")[1], raw).any()
 
 
 def test_wilson_is_its_closed_form():
@@ -362,6 +386,41 @@ def test_trend_of_two_runs_has_no_interval():
     shares = np.array([0.9, 1.0])
     two = depth_trend(np.array([2.0, 3]), np.full(2, 0.9), shares, shares[:, None], np.full(2, 50))
     assert np.isfinite(two.value) and np.isnan(two.lower)
+
+
+@pytest.mark.parametrize(("share", "counted"), [(0.0, 0.01), (1.0, 0.99)])
+def test_trend_counts_a_share_of_nothing_or_all_as_half_an_image_away(share, counted):
+    shares = np.array([0.5, share])
+    found = depth_trend(
+        np.array([2.0, 3]), np.full(2, 0.9), shares, shares[:, None], np.full(2, 50)
+    )
+    assert found.value == pytest.approx(logit(counted) - logit(0.5), rel=1e-6)
+
+
+def test_trend_has_the_error_of_its_draws_as_they_lie():
+    """Errors of each run's own and of all, long on one side, by weighted least squares."""
+    depths, trained, shares, n = trend_data(np.random.default_rng(0))
+    rng = np.random.default_rng(2)
+    skewed = np.outer(depths - 3, rng.exponential(0.2, 500)) + rng.exponential(
+        0.1, (len(depths), 500)
+    )
+    draws = expit(logit(shares)[:, None] + skewed)
+    found = depth_trend(depths, trained, shares, draws, n)
+    alone = depth_trend(depths, trained, shares, shares[:, None], n)
+    design = np.stack([np.ones(len(depths)), depths], axis=1)
+    fitted = GLM(
+        np.stack([n * shares, n * (1 - shares)], axis=1),
+        design,
+        family=Binomial(),
+        offset=logit(trained),
+    )
+    p = fitted.fit().fittedvalues
+    root = np.sqrt(n * p * (1 - p))
+    weights = np.linalg.pinv(root[:, None] * design)[1] * root
+    independent = independent_share(skewed, weights, design)
+    half = alone.upper - alone.value
+    expected = combined(alone.value, half, alone.value + weights @ skewed, len(n), independent)
+    assert 0.01 < independent < 0.99 and found == pytest.approx(expected, rel=1e-6)
 
 
 # Transitions
