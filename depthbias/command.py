@@ -26,6 +26,7 @@ COMMANDS = {
         "depthbias.audit",
         "audit --training train --generated generated --name theirs",
     ),
+    "check": Command("find all that is wrong before a run", "depthbias.config.check", "check pets"),
     "export": Command(
         "a model, the images or a study for other programs",
         "depthbias.export.main",

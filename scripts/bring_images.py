@@ -1,6 +1,5 @@
 """Bring the training images of an audit, and held-out ones where there are some: prepare, split."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from depthbias.data.brought_split import split_brought
 from depthbias.data.dataset import DataSet, one_hot, read_blocks, write_data_set
 from depthbias.data.duplicates import first_copies
 from depthbias.data.photos import decode_stream, sides
+from depthbias.data.splits import class_rules
 from depthbias.system.arguments import Arguments, file, flag, natural, positive, script
 from depthbias.system.files import check_writable, fingerprint, write_json
 from depthbias.system.progress import Progress
@@ -21,7 +21,7 @@ from depthbias.system.progress import Progress
     file("--labels", "label table (CSV: file, label, used)", default=None),
     file("--heldout-raw", "folder of held-out images", default=None),
     file("--heldout-labels", "their label table", default=None),
-    flag("--classes", "JSON, as of split.py; {}: no labels are needed", json.loads, default={}),
+    flag("--classes", "JSON, as of split.py; {}: no labels are needed", class_rules, default={}),
     flag("--size", "side in pixels, or height and width", positive, nargs="+"),
     flag("--channels", "1 grey, 3 RGB", int, choices=[1, 3]),
     flag("--heldout", "set aside a class if none are held out; 0: a tenth", natural, default=0),

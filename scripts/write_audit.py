@@ -1,6 +1,5 @@
 """Write what an audit found: its page, audit.json, a model card and the figure of closest pairs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -31,8 +30,10 @@ from depthbias.system.arguments import (
     file,
     files,
     flag,
+    mapping,
     script,
 )
+from depthbias.system.errors import reading
 from depthbias.system.files import (
     check_writable,
     fingerprint,
@@ -89,7 +90,7 @@ def told(
 
 @script(
     STUDY,
-    flag("--settings", "the audit in full, JSON", json.loads),
+    flag("--settings", "the audit in full, JSON", mapping),
     SUMMARY,
     file("--pairs", "closest pairs of all subjects (.csv)"),
     IMAGES,
@@ -106,7 +107,8 @@ def told(
 def main(args: Arguments) -> None:
     check_writable(args.page, args.audit, args.card, args.figures)
     settings, summary = args.settings, read_rows(args.summary)
-    subjects, classes = list(settings["subjects"]), list(settings["classes"])
+    with reading("--settings", "not an audit in full", "give what `depthbias resolve` prints"):
+        subjects, classes = list(settings["subjects"]), list(settings["classes"])
     brought = {"real": read_json(args.about), "generated": [read_json(p) for p in args.brought]}
     found = answers(summary, subjects, classes)
     draw_pairs(args, settings["neighbors"]["embeddings"][0])

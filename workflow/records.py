@@ -4,6 +4,7 @@ Without that record a change of parameters or code would pass the file by.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,12 @@ LARGEST = 10**14  # bytes: the contents of every file are compared
 FAILED = "failed"  # recorded as the code of a job's rule: of no rule, so that the job runs again
 RAW = "raw files "  # begins what is recorded of them
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
+
+
+def refuse_windows(system: str = os.name) -> None:
+    """Exit with one line on Windows itself, whose shell cannot run the rules."""
+    if system == "nt":
+        sys.exit("error: Windows itself cannot run the jobs: run it in WSL 2 (docs/clusters.md)")
 
 
 def hold_settings(workflow: Any) -> None:

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from depthbias.data.bit_depth import eight_bits
 from depthbias.system.errors import UserError, reading, several
+from depthbias.system.threads import one_thread_each
 
 # A name for messages, and where the file is, what it holds, or why it cannot be read.
 Photo = tuple[str, Path | bytes | UserError]
@@ -141,7 +142,8 @@ def _decoded_blocks(
     waiting: deque[Future[tuple[np.ndarray, list[str]]]] = deque()
     try:
         for block in blocks:
-            waiting.append(pool.submit(_decode_block, block, size, channels))
+            with one_thread_each():  # a process is started here, where all others are busy
+                waiting.append(pool.submit(_decode_block, block, size, channels))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

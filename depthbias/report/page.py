@@ -98,10 +98,11 @@ def page(
     methods: Mapping[str, Any],
     question: str = QUESTION,
     sections: Sequence[Section] = (),
+    doubts: Sequence[str] = (),
 ) -> str:
     """The page as HTML. figures: as `pictures`; samples: as `browser`; methods: as `methods`.
 
-    sections: tables that stand below the answer.
+    doubts: sentences under the answer; sections: tables that stand below it.
     """
     folder = Path(__file__).parent
     environment = Environment(
@@ -117,6 +118,7 @@ def page(
         question=question,
         sections=sections,
         verdict=verdict,
+        doubts=doubts,
         arms=arms,
         lights=lights,
         symbols=SYMBOLS,

@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from code_digest import digest, use_checkout
 from depthbias.config import reading
+from depthbias.config.raw_data import first_problem
 from depthbias.data.registry import DATA_SETS
 from depthbias.system.errors import UserError
 from records import (
@@ -21,9 +22,11 @@ from records import (
     name_logs,
     raw_content,
     refuse_unrecorded,
+    refuse_windows,
     remember_failures,
 )
 
+refuse_windows()
 use_checkout()
 hold_settings(workflow)
 remember_failures()
@@ -375,6 +378,18 @@ def asked_for(words):
     named = {s for s in [*PARAMS.studies, *AUDITS] for w in words if w == s or w.endswith(f"_{s}")}
     theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
     return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
+
+
+def refuse_impossible(words):
+    """Exit with one line if the raw files of the studies that the words of a command name do not fit params.yaml.
+
+    Those of the active studies, if it names none.
+    """
+    known = [*PARAMS.studies, *AUDITS]
+    named = [s for s in known for w in words if w == s or w.endswith(f"_{s}") or f"/{s}/" in w]
+    checked = [study for study in named or ACTIVE if study in PARAMS.studies]
+    if problem := first_problem(PARAMS, dict.fromkeys(checked)):
+        sys.exit(f"error: params.yaml: {problem}")
 
 
 def disjoint_figure(study):

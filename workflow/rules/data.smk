@@ -50,6 +50,7 @@ use rule script as subset with:
         SUBSET,
     wildcard_constraints:
         **of_own(TRAINED),
+    priority: 1  # before any training, as it finds a size that the data do not allow
     localrule: True
     params:
         **calls(
