@@ -21,6 +21,12 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "audit": Command(
+        "audit images or models of others",
+        "depthbias.audit",
+        "audit --training train --generated generated --name theirs",
+    ),
+    "check": Command("find all that is wrong before a run", "depthbias.config.check", "check pets"),
     "export": Command(
         "a model, the images or a study for other programs",
         "depthbias.export.main",

@@ -25,7 +25,9 @@ def main(args: Arguments) -> None:
 
     torch.set_num_threads(args.threads)
     model, meta = load_classifier(args.model, args.meta)
-    wanted = (meta["size"], meta["size"], meta["channels"])
+    size = meta["size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    wanted = (height, width, meta["channels"])
     if shape != wanted:
         raise UserError(
             f"{args.samples}: images of {shape}, the classifier is for {wanted}: "

@@ -5,7 +5,14 @@ import numpy as np
 from depthbias.estimates.runs import as_json
 from depthbias.measures.embedding_files import write_embedded
 from depthbias.measures.samples import join, read_classes, read_samples
-from depthbias.system.arguments import CLASSIFIER, EMBEDDINGS, THREADS, Arguments, file, script
+from depthbias.system.arguments import (
+    EMBEDDINGS,
+    MAYBE_CLASSIFIER,
+    THREADS,
+    Arguments,
+    file,
+    script,
+)
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -15,7 +22,7 @@ from depthbias.system.progress import Progress
     file("--samples", "generated images (.npz)"),
     file("--classes", "what the classifier made of them (.npz)"),
     *EMBEDDINGS,
-    *CLASSIFIER,
+    *MAYBE_CLASSIFIER,
     THREADS,
     file("--output", "embedded images to write (.npz)"),
 )
@@ -27,7 +34,7 @@ def main(args: Arguments) -> None:
         from depthbias.vision.classifier import load_classifier
         from depthbias.vision.embedder import Embedder
 
-        classifier = load_classifier(args.model, args.meta)
+        classifier = load_classifier(args.model, args.meta) if args.model else None
         embedder = Embedder(args.embeddings, args.backbone, classifier, device)
         with Progress(len(images), "embedding") as progress:
             vectors = embedder.vectors(images, np.arange(len(images)), progress.update)

@@ -5,9 +5,9 @@ import numpy as np
 from depthbias.data.splits import PARTS, read_split
 from depthbias.measures.embedding_files import write_embedded
 from depthbias.system.arguments import (
-    CLASSIFIER,
     EMBEDDINGS,
     IMAGES,
+    MAYBE_CLASSIFIER,
     THREADS,
     Arguments,
     file,
@@ -22,7 +22,7 @@ from depthbias.system.progress import Progress
     IMAGES,
     file("--split", "classes, pool and held-out images (.json)"),
     *EMBEDDINGS,
-    *CLASSIFIER,
+    *MAYBE_CLASSIFIER,
     THREADS,
     file("--output", "embedded images to write (.npz)"),
 )
@@ -36,7 +36,7 @@ def main(args: Arguments) -> None:
         from depthbias.vision.classifier import load_classifier
         from depthbias.vision.embedder import Embedder
 
-        classifier = load_classifier(args.model, args.meta)
+        classifier = load_classifier(args.model, args.meta) if args.model else None
         embedder = Embedder(args.embeddings, args.backbone, classifier, device)
         with Progress(len(rows), "embedding real images") as progress:
             vectors = embedder.vectors(images, rows, progress.update)

@@ -17,7 +17,7 @@ from depthbias.system.files import read_npz
     SUBSETS,
     files("--classes", "classified samples (.npz)"),
     file("--manifold", "which images lie on the manifold (.npz)"),
-    file("--denoising", "effective depths (.csv)"),
+    file("--denoising", "effective depths (.csv)", default=None),
     STUDY,
     flag("--decidable", "least top probability of a decided image", float),
     flag("--bootstrap", "resamples behind an interval", int),
@@ -30,8 +30,9 @@ def main(args: Arguments) -> None:
     manifold, acceptance = read_accepted(args.manifold, args.study, classes, args.bootstrap)
     runs = read_classified(args.classes, args.study, classes, subsets, args.decidable, manifold)
     probabilities, truth = read_npz(args.control, "probabilities", "labels")
+    depths = effective_depths(read_rows(args.denoising)) if args.denoising else {}
     rows = [
-        *bias_rows(runs, instrument, acceptance, effective_depths(read_rows(args.denoising))),
+        *bias_rows(runs, instrument, acceptance, depths),
         *control_rows(args.study, truth, probabilities.argmax(axis=1), subsets, instrument),
     ]
     write_rows(args.output, rows)

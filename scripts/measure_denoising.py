@@ -19,6 +19,7 @@ from depthbias.system.arguments import (
     natural,
     positive,
     script,
+    switch,
 )
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
@@ -51,7 +52,8 @@ def measure(
     heldout, training = choose_both(args.images, split, subset, counts, device)
     constant, untaught = of.constant_errors(heldout, mean), denoiser.of(ZeroNetwork())
     weights, seed = stratified(heldout.labels, subset.proportions), args.noise_seed
-    of.check_trained(args.model, denoiser, untaught, heldout, constant, weights, seed)
+    if not args.brought:
+        of.check_trained(args.model, denoiser, untaught, heldout, constant, weights, seed)
     found = get_architecture(meta["architecture"])
     cut = [denoiser.of(found.first_stages(denoiser.model, n)) for n in range(1, found.stages)]
     inputs = denoiser, cut, heldout, training, args.sigmas
@@ -84,6 +86,7 @@ def measure(
     flag("--training-images", "at most so many", positive),
     flag("--noise-seed", "of the noise of an image", natural),
     flag("--batch-size", kind=positive),
+    switch("--brought", "a model of others, measured whatever it has learned"),
     THREADS,
     RUN,
     file("--output", "errors of every image by name (.npz)"),

@@ -1,11 +1,11 @@
 """Measure how near generated, held-out and training images are to the training images."""
 
-import json
 from typing import Any
 
 import pandas as pd
 
 from depthbias.estimates.tidy import write_rows
+from depthbias.measures.copy_thresholds import given_thresholds
 from depthbias.system.arguments import (
     IMAGES,
     STUDY,
@@ -38,7 +38,7 @@ COPIES = (
     files("--embedded", "the same, embedded (.npz)"),
     flag("--embeddings", "names, like: pixels classifier", nargs="+"),
     flag("--k", "neighbours to report, like: 1 5 10 50", int, nargs="+"),
-    flag("--copies", COPIES, json.loads),
+    flag("--copies", COPIES, given_thresholds),
     STUDY,
     THREADS,
     TABLE,

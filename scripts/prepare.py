@@ -1,10 +1,9 @@
 """Prepare a data set: images cropped and resized, attributes, names and source, in one .npz."""
 
-import os
 from pathlib import Path
 
 from depthbias.data.dataset import write_data_set
-from depthbias.data.registry import DATA_SETS, key_problem, load_data_set
+from depthbias.data.registry import DATA_SETS, folders_of, key_problem, load_data_set
 from depthbias.system.arguments import Arguments, WrongUsage, file, flag, positive, script, switch
 from depthbias.system.progress import Progress
 
@@ -23,12 +22,9 @@ from depthbias.system.progress import Progress
 def main(args: Arguments) -> None:
     if problem := key_problem(args.dataset, args.raw, args.labels, args.by_person):
         raise WrongUsage(f"--{problem}")
-    folders = [Path(args.raw)]
-    if shared := os.environ.get("DEPTHBIAS_DATA"):
-        folders += [Path(shared) / args.dataset, Path(shared)]
     data = load_data_set(
         args.dataset,
-        folders,
+        folders_of(args.dataset, args.raw),
         Path(args.labels) if args.labels else None,
         size=args.size,
         channels=args.channels,

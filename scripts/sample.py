@@ -34,14 +34,15 @@ def draw(
     """uint8 [len(noise_seeds) * count, S, S, C]."""
     import numpy as np
 
+    from depthbias.diffusion.checkpoints import image_shape
     from depthbias.diffusion.samplers import sample
     from depthbias.diffusion.schedules import noise_levels
 
     with reading(args.meta, f"cannot be sampled with --steps {args.steps}", "give fewer"):
-        sigmas = noise_levels(meta["objective"], args.steps)
-    size = meta["size"]
+        sigmas = noise_levels(meta["objective"], args.steps, meta.get("bars"))
+    shape = image_shape(meta)
     total = len(args.noise_seeds) * args.count
-    images = np.empty((total, size, size, meta["channels"]), dtype=np.uint8)
+    images = np.empty((total, *shape[1:], shape[0]), dtype=np.uint8)
     with Progress(
         total, f"sampling {meta['architecture']}, {args.sampler}-{args.steps}"
     ) as progress:
@@ -60,7 +61,7 @@ def draw(
                 sigmas,
                 noise_seed=noise_seed,
                 indices=indices,
-                shape=(meta["channels"], size, size),
+                shape=shape,
                 device=device,
                 progress=advance,
             )

@@ -37,7 +37,9 @@ def main(args: Arguments) -> None:
         control = classify_held_out(model, images, split.control)
         calibration = classify_held_out(model, images, split.calibration)
     classes = list(split.classes)
-    meta = {"classes": classes, "size": images.shape[1], "channels": images.shape[3], **options}
+    height, width, channels = images.shape[1:]
+    size = height if height == width else [height, width]
+    meta = {"classes": classes, "size": size, "channels": channels, **options}
     meta |= {"threshold": args.threshold, **calibrate(*calibration, classes, args.threshold)}
     meta |= {"device": device.type, "split": fingerprint(args.split)}
     save_classifier(model, meta, args.model, args.meta)

@@ -1,12 +1,11 @@
 """Write the page of a study: answer, lights, claims, samples and methods in one HTML file."""
 
-import json
-
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.endpoints import Endpoint, read_slopes
 from depthbias.estimates.tidy import read_rows
 from depthbias.measures.manifolds import read_manifold
 from depthbias.report.claims import judge
+from depthbias.report.doubts import doubts
 from depthbias.report.lights import lights
 from depthbias.report.methods import methods
 from depthbias.report.page import arm_bars, page, pictures
@@ -20,14 +19,16 @@ from depthbias.system.arguments import (
     file,
     files,
     flag,
+    mapping,
     script,
 )
+from depthbias.system.errors import reading
 from depthbias.system.files import check_writable, read_json, write_text
 
 
 @script(
     STUDY,
-    flag("--settings", "the study in full, JSON", json.loads),
+    flag("--settings", "the study in full, JSON", mapping),
     SUMMARY,
     file("--slopes", "every slope on depth with its p (.csv)"),
     file("--verdict", "answer and sentence (.json)"),
@@ -44,14 +45,15 @@ from depthbias.system.files import check_writable, read_json, write_text
 def main(args: Arguments) -> None:
     check_writable(args.output)
     settings = args.settings
-    named = settings["endpoint"]
-    endpoint = Endpoint(
-        named["metric"],
-        named["series"],
-        settings["ratios"][0],
-        named["smallest"],
-        tuple(named["secondary"]),
-    )
+    with reading("--settings", "not a study in full", "give what `depthbias resolve` prints"):
+        named, decidable = settings["endpoint"], settings["bias"]["decidable"]
+        endpoint = Endpoint(
+            named["metric"],
+            named["series"],
+            settings["ratios"][0],
+            named["smallest"],
+            tuple(named["secondary"]),
+        )
     summary, slopes, found = (
         read_rows(args.summary),
         read_slopes(args.slopes),
@@ -73,8 +75,9 @@ def main(args: Arguments) -> None:
         lights(summary, endpoint, manifold),
         judge(summary, slopes, found, endpoint),
         pictures(args.figures),
-        browser(shown, args.images, settings["bias"]["decidable"]),
+        browser(shown, args.images, decidable),
         methods(settings, args.study, args.meta, args.usage, hashed),
+        doubts=doubts(summary),
     )
     write_text(args.output, text)
     print(found["sentence"], args.output, sep="\n", flush=True)

@@ -4,9 +4,10 @@ Without that record a change of parameters or code would pass the file by.
 """
 
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ LARGEST = 10**14  # bytes: the contents of every file are compared
 FAILED = "failed"  # recorded as the code of a job's rule: of no rule, so that the job runs again
 RAW = "raw files "  # begins what is recorded of them
 NEEDED = {"code", "input", "mtime", "params"}  # what a rerun may not be blind to
+
+
+def refuse_windows(system: str = os.name) -> None:
+    """Exit with one line on Windows itself, whose shell cannot run the rules."""
+    if system == "nt":
+        sys.exit("error: Windows itself cannot run the jobs: run it in WSL 2 (docs/clusters.md)")
 
 
 def hold_settings(workflow: Any) -> None:
@@ -99,19 +106,27 @@ def name_logs(workflow: Any) -> None:
             rule.benchmark = f"logs/benchmarks/{path}.tsv"
 
 
-def raw_content(raw: str, made: str) -> str:
+def raw_content(raw: str | Sequence[str], made: str) -> str:
     """What the files in a folder hold, for Snakemake to compare with what it was for `made`.
 
-    Where the folder is not there, as with a colleague's results, it is what the record says.
+    Of several folders and files: what all hold. Where one is not there, as with a colleague's
+    results, it is what the record says.
     """
-    if Path(raw).is_dir():
+    paths = [Path(path) for path in ([raw] if isinstance(raw, str) else raw)]
+    if all(map(Path.exists, paths)):
         try:
-            return RAW + digest_of_files(Path(raw), Path(".snakemake/raw", fingerprint(raw)))
+            return RAW + "-".join(map(_digest, paths))
         except UserError as error:
             sys.exit(f"error: {error}")
     record = record_path("metadata", made)
     told = json.loads(record.read_text()).get("params") if record.exists() else None
     return next((one.strip("'") for one in told or [] if one.startswith(f"'{RAW}")), "")
+
+
+def _digest(path: Path) -> str:
+    if path.is_dir():
+        return digest_of_files(path, Path(".snakemake/raw", fingerprint(str(path))))
+    return fingerprint(path)
 
 
 def refuse_unrecorded(outputs: Iterable[Any], studies: Iterable[str]) -> None:

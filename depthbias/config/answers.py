@@ -9,8 +9,10 @@ from depthbias.system.files import read_json
 
 def main() -> None:
     """The sentence of every active study of params.yaml, and the path of its page."""
-    for study in load("params.yaml").active:
-        verdict, page = Path("results", study, "verdict.json"), Path("results", study, "index.html")
+    params = load("params.yaml")
+    for study in params.active:
+        answer = "audit.json" if study in params.audits else "verdict.json"
+        verdict, page = Path("results", study, answer), Path("results", study, "index.html")
         if not page.is_file():
             raise UserError(f"{page}: not there: run snakemake --cores all {study}")
         print(f"{study}: {read_json(verdict)['sentence']}")

@@ -54,13 +54,42 @@ class OneOf:
         return core_schema.literal_schema(self.names)
 
 
+AUTO = "auto"
+
+
+class OrAuto:
+    """In an annotation: a whole number from `least` on, or the word auto."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        def validate(value: object, number: Any) -> Any:
+            return value if value == AUTO else number(value)
+
+        number = core_schema.int_schema(ge=self.least)
+        as_it_is = core_schema.plain_serializer_function_ser_schema(lambda value: value)
+        return core_schema.no_info_wrap_validator_function(validate, number, serialization=as_it_is)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return or_auto({"type": "integer", "minimum": self.least})
+
+
+def or_auto(schema: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a value that may also be the word auto."""
+    about: dict[str, Any] = {
+        key: schema.pop(key) for key in ("title", "description") if key in schema
+    }
+    return {"anyOf": [schema, {"const": AUTO}]} | about
+
+
 Label = Annotated[str, WithJsonSchema({"type": ["string", "number"]})]
 
 
 class Block(BaseModel):
-    """A block of params.yaml: unknown keys are errors."""
+    """A block of params.yaml: unknown keys and numbers that are not finite are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(Block):
@@ -79,9 +108,10 @@ class Data(Block):
     )
     size: int = Field(ge=4, le=1024, description="height and width of the prepared images, pixels")
     channels: Literal[1, 3] = Field(description="1 grey, 3 RGB")
-    heldout: int = Field(
-        ge=4,
-        description="real images a class kept from training: half calibrate, half are the control",
+    heldout: Annotated[int | str, OrAuto(4)] = Field(
+        default=AUTO,
+        description="real images a class kept from training: half calibrate, half are the control; "
+        "auto: three tenths of the smallest class, at most 1000",
     )
     by_person: bool = Field(
         default=False, description="celeba: nobody is in training and in held-out images"
@@ -152,7 +182,9 @@ class Sampling(Block):
         min_length=1,
         description="sampler-steps, the main one first; the others are the sampler control",
     )
-    images: PositiveInt = Field(description="generated images a model, from each noise seed")
+    images: Annotated[int, Field(ge=2)] = Field(
+        description="generated images a model, from each noise seed"
+    )
     noise_seeds: list[NonNegativeInt] = Field(
         default=[0],
         min_length=1,
@@ -249,7 +281,10 @@ class Neighbors(Block):
     embeddings: list[EmbeddingName] = Field(
         min_length=1, description="what nearness is measured in; the first one shows the pairs"
     )
-    k: list[PositiveInt] = Field(min_length=1, description="neighbours to report, ascending")
+    k: list[PositiveInt] = Field(
+        min_length=1,
+        description="neighbours to report, ascending; auto: 1, 5, 10, 50 below subset_size",
+    )
     copies: dict[EmbeddingName, Fraction | Calibrated] = Field(
         default={},
         description="cosine above which images count as copies (GL and RP scores), by embedding; "
@@ -302,7 +337,7 @@ class Quality(Block):
 class Denoising(Block):
     """How well every model denoises held-out images and those it was trained on."""
 
-    sigmas: list[PositiveFloat] = Field(
+    sigmas: list[Annotated[float, Field(ge=0.001, le=1000)]] = Field(
         default=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20],
         min_length=2,
         description="noise levels, rising, where images span -1 to 1",
@@ -331,7 +366,7 @@ class Denoising(Block):
 class Flips(Block):
     """How images are sent through noise and back, to see whether their class survives."""
 
-    levels: list[Annotated[float, Field(gt=0.01)]] = Field(
+    levels: list[Annotated[float, Field(gt=0.0101, le=1000)]] = Field(
         default=[0.5, 1, 2, 5, 10, 20, 80],
         min_length=1,
         description="noise levels, rising, where images span -1 to 1",
@@ -365,7 +400,8 @@ class Structure(Block):
     pairs: PositiveInt = Field(description="image pairs of the linearity score")
     noisy_images: PositiveInt = Field(description="noisy training images of the score errors")
     samples: PositiveInt = Field(
-        description="noisy images a linear map is fitted to: ten times the pixels is plenty"
+        description="noisy images a linear map is fitted to: ten times the pixels is plenty; auto: "
+        "five times"
     )
     trajectories: Annotated[int, Field(ge=2, le=32)] = Field(
         default=8,

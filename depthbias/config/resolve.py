@@ -17,7 +17,8 @@ def main() -> None:
     parser.add_argument("study", help="its name in the file")
     parser.add_argument("--params", default="params.yaml", help="default: params.yaml")
     options = parser.parse_args()
-    studies = load(options.params).studies
+    params = load(options.params)
+    studies = {**params.studies, **params.audits}
     if options.study not in studies:
         hint = suggestion(options.study, studies)
         raise UserError(f"{options.params}: studies: no study {options.study!r}{hint}")

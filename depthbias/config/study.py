@@ -8,11 +8,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
+from depthbias.config.audit import Audit
 from depthbias.config.blocks import (
     Bias,
     Block,
@@ -31,20 +31,19 @@ from depthbias.config.blocks import (
     Structure,
     Training,
 )
-from depthbias.config.checks import check, refuse_repeats
+from depthbias.config.checks import check, refuse, refuse_repeats
+from depthbias.config.fitting import params_problems, study_problems
+from depthbias.config.following import with_what_follows
 from depthbias.config.theory import Theory
 from depthbias.data.subsets import percentages
-from depthbias.diffusion.architectures import get_architecture
-from depthbias.diffusion.sampler_names import SAMPLERS, samplers_for
-from depthbias.system.errors import suggestion
-from depthbias.vision.other_classifiers import NETWORK
+from depthbias.diffusion.architectures import trainable
 
 # Targets, and folders in data/ and results/.
 RESERVED = ("all", "labels", "raw", "sweeps", "theory", "weights")
 
 
 def _named(architecture: str) -> str:
-    check(get_architecture, architecture)
+    check(trainable, architecture)
     return architecture
 
 
@@ -104,6 +103,11 @@ class Study(Block):
         default=Flips(), description="whether the class survives a round trip through noise"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _follows(cls, value: object) -> object:
+        return with_what_follows(value)
+
     @field_validator("classes", mode="before")
     @classmethod
     def _text_keys(cls, value: object) -> object:
@@ -111,88 +115,12 @@ class Study(Block):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Study":
-        pixels = self.data.channels * self.data.size**2
-        if self.structure.samples <= pixels:
-            raise ValueError(
-                f"structure.samples: {self.structure.samples} noisy images cannot fix a linear map "
-                f"of {pixels} pixels: take more, {10 * pixels} if there is time"
-            )
-        if any(seen >= self.training.budget for seen in self.training.snapshots):
-            raise ValueError("training.snapshots: must all be below training.budget")
-        if max(self.neighbors.k) >= self.subset_size:
-            raise ValueError(
-                f"neighbors.k: {max(self.neighbors.k)} needs more than {self.subset_size} images"
-            )
-        for ratio in self.ratios:
-            parts = len(ratio.split("-"))
-            if ratio != "natural" and parts != len(self.classes):
-                raise ValueError(f"ratios: {ratio!r}: {parts} parts, {len(self.classes)} classes")
-        for name in self.architectures:
-            fits = get_architecture(name).check
-            check(fits, self.data.size, self.width, key="architectures: ")
-        for name in self.overrides:
-            self._check_override(name)
-        usable = samplers_for(self.training.objective)
-        for name in (sampler.partition("-")[0] for sampler in self.sampling.samplers):
-            if name not in usable:
-                raise ValueError(
-                    f"sampling.samplers: {name} needs training.objective "
-                    f"{' or '.join(SAMPLERS[name].objectives)}; use {' or '.join(usable)}"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _quality_fits(self) -> "Study":
-        name, most = self.quality.manifold_embedding, max(self.quality.k)
-        if name not in self.neighbors.embeddings:
-            raise ValueError(
-                f"quality.manifold_embedding: {name!r} is not among neighbors.embeddings"
-            )
-        if most >= self.data.heldout:
-            raise ValueError(
-                f"quality.k: {most} needs more than {self.data.heldout} held-out images a class: "
-                "lower it, or raise data.heldout"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _classifiers_fit(self) -> "Study":
-        for name in self.classifiers.others:
-            kind, _, of = name.partition("-")
-            if kind != NETWORK and of not in self.neighbors.embeddings:
-                raise ValueError(
-                    f"classifiers.others: {name}: {of!r} is not in neighbors.embeddings"
-                )
-            if name == f"{NETWORK}-{self.classifier.seed}":
-                raise ValueError(f"classifiers.others: {name} is the study's own: another seed")
+        refuse(study_problems(self))
         return self
 
     def training_of(self, architecture: str) -> Training:
         """The training options of one architecture: the study's, with what `overrides` changes."""
         return Training(**self.training.model_dump() | self.overrides.get(architecture, {}))
-
-    def _check_override(self, architecture: str) -> None:
-        if architecture not in self.architectures:
-            raise ValueError(
-                f"overrides: no architecture {architecture!r} here"
-                f"{suggestion(architecture, self.architectures)}"
-            )
-        for key in self.overrides[architecture]:
-            if key not in Training.model_fields:
-                hint = suggestion(key, Training.model_fields)
-                raise ValueError(f"overrides.{architecture}: unknown key {key!r}{hint}")
-        try:
-            training = self.training_of(architecture)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(["overrides", architecture, *map(str, first["loc"])])
-            raise ValueError(f"{key}: {first['msg']}, not {first['input']!r}") from error
-        if training.objective != self.training.objective:
-            raise ValueError(f"overrides.{architecture}.objective: one objective a study")
-        if any(seen >= training.budget for seen in training.snapshots):
-            raise ValueError(
-                f"overrides.{architecture}.budget: must be above all training.snapshots"
-            )
 
 
 class Sweep(Block):
@@ -247,11 +175,12 @@ class Params(Block):
     active: list[Name] = Field(
         min_length=1, description="studies that `snakemake` without a target makes"
     )
-    studies: dict[Name, Study] = Field(min_length=1)
+    studies: dict[Name, Study] = Field(default={}, description="studies, by name")
+    audits: dict[Name, Audit] = Field(default={}, description="studies that have subjects")
     sweeps: dict[Name, Sweep] = Field(default={}, description="named variations of studies")
     theory: Theory | None = Field(default=None, description="the papers' experiments on theory")
 
-    @field_validator("studies", "sweeps")
+    @field_validator("studies", "audits", "sweeps")
     @classmethod
     def _names_are_free(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
@@ -260,49 +189,8 @@ class Params(Block):
         return value
 
     @model_validator(mode="after")
-    def _active_exist(self) -> "Params":
-        for name in self.active:
-            if name not in self.studies:
-                raise ValueError(f"active: no study {name!r}{suggestion(name, self.studies)}")
-        return self
-
-    @model_validator(mode="after")
-    def _theory_fits(self) -> "Params":
-        if self.theory is None:
-            return self
-        landscape, molrg = self.theory.landscape, self.theory.molrg
-        for key in ("study", "kappa_of"):
-            value = getattr(landscape, key)
-            for name in [value] if key == "study" else value:
-                if name not in self.studies:
-                    hint = suggestion(name, self.studies)
-                    raise ValueError(f"theory.landscape.{key}: no study {name!r}{hint}")
-        if 2 * max(molrg.dimensions) > molrg.space:
-            raise ValueError(
-                f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "
-                f"into a space of {molrg.space}: lower them, or raise theory.molrg.space"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _sweeps_fit(self) -> "Params":
-        for name, sweep in self.sweeps.items():
-            base = sweep.study
-            if base not in self.studies:
-                hint = suggestion(base, self.studies)
-                raise ValueError(f"sweeps.{name}.study: no study {base!r}{hint}")
-            for point, value in self.points(name).items():
-                try:
-                    self.study(name, point, value)
-                except ValidationError as error:
-                    first = error.errors()[0]
-                    reason = first["msg"].removeprefix("Value error, ")
-                    where = ".".join(map(str, ["values", *first["loc"]]))
-                    raise ValueError(f"sweeps.{name}.{where}: {value:g}: {reason}") from error
-                except ValueError as error:
-                    raise ValueError(f"sweeps.{name}.values: {error}") from error
-                if point in self.studies and point != base:
-                    raise ValueError(f"studies.{point}: sweep {name} makes it: rename one of them")
+    def _fits_together(self) -> "Params":
+        refuse(params_problems(self))
         return self
 
     def points(self, sweep: str) -> dict[str, float]:

@@ -12,12 +12,13 @@ from depthbias.data.celeba_files import (
     names_columns,
     photos_of,
     read_words,
+    split_words,
 )
 from depthbias.data.dataset import DataSet
 from depthbias.data.persons import read_persons
 from depthbias.data.photos import decode_stream
 from depthbias.data.tables import Readable
-from depthbias.system.errors import UserError, several
+from depthbias.system.errors import UserError, reading, several
 
 ATTRIBUTES = "list_attr_celeba.txt"
 HOME = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
@@ -37,14 +38,7 @@ def load_celeba(
     source, names, attributes = read_attributes(table) if table else ([], [], np.empty(0))
     found = find_images(folders, source)
     if table is None or found is None:
-        missing = ATTRIBUTES if table is None else " or ".join(IMAGES[:2])
-        packed = [path for level in ("", "*/") for path in folders[0].glob(f"{level}*.7z*")]
-        raise UserError(
-            f"{packed[0]}: unpack it there first, {missing} is missing"
-            if packed
-            else f"{folders[0]}: {missing} is missing: accept the licence at {HOME}, "
-            "download it and place it there (see docs/data.md)"
-        )
+        raise _missing(folders, ATTRIBUTES if table is None else " or ".join(IMAGES[:2]))
     grouped = dict([read_persons(folders, source)]) if by_person else {}
     return DataSet(
         names=names,
@@ -54,6 +48,29 @@ def load_celeba(
         blocks=decode_stream(photos_of(found, source, table), size, channels, workers),
         grouped=grouped,
     )
+
+
+def _missing(folders: Sequence[Path], name: str) -> UserError:
+    packed = [path for level in ("", "*/") for path in folders[0].glob(f"{level}*.7z*")]
+    return UserError(
+        f"{packed[0]}: unpack it there first, {name} is missing"
+        if packed
+        else f"{folders[0]}: {name} is missing: accept the licence at {HOME}, "
+        "download it and place it there (see docs/data.md)"
+    )
+
+
+def attribute_names(folders: Sequence[Path]) -> list[str]:
+    """The names that the first lines of the attribute table tell; the rest is not read.
+
+    None are told by a damaged or a missing table.
+    """
+    table = find_table(ATTRIBUTES, folders)
+    if table is None:
+        return []
+    with reading(table), table.open("rb") as file:
+        start = file.readline() + file.readline()
+    return _header(split_words(start.decode("utf-8", "replace")))[0]
 
 
 def read_attributes(path: Readable) -> tuple[list[str], list[str], np.ndarray]:

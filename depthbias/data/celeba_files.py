@@ -30,9 +30,13 @@ def find_table(name: str, folders: Sequence[Path]) -> Path | zipfile.Path | None
 
 def read_words(path: Readable) -> list[list[str]]:
     """The words of each line of such a table, between spaces (.txt) or commas (.csv)."""
-    lines = read_text(path).rstrip().split("\n")
+    return split_words(read_text(path))
+
+
+def split_words(text: str) -> list[list[str]]:
+    """The words of each line of the text of such a table."""
     separated = str.maketrans(',;"', "   ")
-    return [line.translate(separated).split() for line in lines]
+    return [line.translate(separated).split() for line in text.rstrip().split("\n")]
 
 
 def names_columns(words: Sequence[str]) -> bool:

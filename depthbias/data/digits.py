@@ -5,6 +5,9 @@ import numpy as np
 from depthbias.data.dataset import DataSet, one_hot
 from depthbias.data.resize import resized_blocks
 
+# Images of each digit.
+COUNTS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
+
 
 def load_digits(size: int, channels: int) -> DataSet:
     """The data set at size x size, values 0..16 scaled to 0..255; labels "0" to "9"."""

@@ -33,7 +33,9 @@ def load_folder(
     (channels 1) or RGB (3). The names are the different labels, sorted. UserError with the line
     number for a bad row, and for a file with two labels unless on_conflict is "drop".
     """
-    labels = read_labels(table, folder, on_conflict) if table else _own_labels(folder, on_conflict)
+    labels = (
+        read_labels(table, folder, on_conflict) if table else load_own_labels(folder, on_conflict)
+    )
     names, codes = np.unique([label for _, label in labels], return_inverse=True)
     photos = ((str(folder / file), folder / file) for file, _ in labels)
     return DataSet(
@@ -45,7 +47,7 @@ def load_folder(
     )
 
 
-def _own_labels(folder: Path, on_conflict: str) -> Labels:
+def load_own_labels(folder: Path, on_conflict: str = "stop") -> Labels:
     """What the folder itself says of its images."""
     files = list(files_below(folder))
     tables = [PurePosixPath(file) for file in files if PurePosixPath(file).name == TABLE]

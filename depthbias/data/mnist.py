@@ -1,6 +1,7 @@
 """MNIST from the four official IDX files (format: http://yann.lecun.com/exdb/mnist/)."""
 
 import gzip
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from depthbias.data.dataset import DataSet, find_file, one_hot
 from depthbias.data.resize import resized_blocks
-from depthbias.system.downloads import check_md5, download
+from depthbias.system.downloads import check_md5, download, hash_of
 from depthbias.system.errors import UserError, reading
 
 MIRRORS = (
@@ -22,7 +23,9 @@ HASHES = {
     "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
+COUNTS = (6903, 7877, 6990, 7141, 6824, 6313, 6876, 7293, 6825, 6958)  # images of each digit
 SPLITS = {"train": "train", "test": "t10k"}
+LONGEST_HEADER, LARGEST = 4 + 4 * 255, 2**28  # of an IDX file, bytes
 PAD = 2  # 28 + 2 * 2 = 32 pixels, a power of two, as the U-Nets halve the image
 
 
@@ -68,8 +71,47 @@ def _fetch(
     if path is None:
         path = folders[0] / name
         download(path, mirrors, hashes[name])
-    check_md5(path, hashes[name])
+    _check(path, hashes[name])
     return path
+
+
+def check_files(folders: Sequence[Path], hashes: Mapping[str, str] = HASHES) -> None:
+    """UserError if a file that is there already is not MNIST's."""
+    for name, md5 in hashes.items():
+        if path := find_file(name, folders):
+            _check(path, md5)
+
+
+def _check(path: Path, md5: str) -> None:
+    """UserError unless a file has this MD5; the files of other data sets have the same names."""
+    if hash_of(path, "md5") != md5 and (shape := whole_idx(path)):
+        raise UserError(
+            f"{path}: a whole IDX file of another data set than MNIST ({shape}), as Fashion-MNIST "
+            "has: move it away to have MNIST downloaded; images of your own are data set folder"
+        )
+    check_md5(path, md5)
+
+
+def whole_idx(path: Path) -> str:
+    """The shape of a gzipped IDX file of bytes that is as long as its header says, else "".
+
+    No more is unpacked than its header says.
+    """
+    with reading(path):
+        packed = path.read_bytes()
+    try:
+        start = zlib.decompressobj(wbits=31).decompress(packed, LONGEST_HEADER)
+        dimensions = start[3] if start[:3] == bytes([0, 0, 8]) and len(start) > 3 else 0
+        told = start[4 : 4 + 4 * dimensions]
+        sizes = [int.from_bytes(told[i : i + 4], "big") for i in range(0, len(told), 4)]
+        promised = 4 + 4 * dimensions + math.prod(sizes)
+        if not 1 <= dimensions == len(sizes) or promised > LARGEST:
+            return ""
+        unpacker = zlib.decompressobj(wbits=31)
+        whole = len(unpacker.decompress(packed, promised + 1)) == promised and unpacker.eof
+    except zlib.error:  # as for a wrong checksum at its end
+        return ""
+    return "x".join(map(str, sizes)) if whole else ""
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:

@@ -5,7 +5,7 @@ for every image; list_eval_partition has the authors' parts (0 training, 1 valid
 which share no person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from depthbias.system.files import names_npz, read_npz
 
 IDENTITIES, PARTITION = "identity_CelebA.txt", "list_eval_partition.txt"
 TRAINING_PART = 0
+GROUPED = PERSONS, PARTITIONS = "persons", "partition"  # arrays of a prepared data set
 
 
 def read_persons(folders: Sequence[Path], source: Sequence[str]) -> tuple[str, np.ndarray]:
@@ -26,7 +27,7 @@ def read_persons(folders: Sequence[Path], source: Sequence[str]) -> tuple[str, n
     Of the images `source`, from the first of the two files that is in `folders`. UserError if
     neither is there, and for a file that does not tell it of every image.
     """
-    for name, file in (("persons", IDENTITIES), ("partition", PARTITION)):
+    for name, file in ((PERSONS, IDENTITIES), (PARTITIONS, PARTITION)):
         path = find_table(file, folders)
         if path is not None:
             return name, _numbers(path, source)
@@ -68,14 +69,24 @@ def hold_out_of(
     by_person: bool,
 ) -> Split:
     """The split of a prepared data set, by person where asked for; UserError if it tells none."""
-    if not by_person:
-        return hold_out(labels, classes, heldout, seed)
-    known = names_npz(path)
-    if "partition" in known:
-        return hold_out_parts(labels, classes, heldout, seed, *read_npz(path, "partition"))
-    if "persons" not in known:
+    names = [name for name in GROUPED if by_person and name in names_npz(path)]
+    if by_person and not names:
         raise UserError(f"{path}: tells no persons: prepare it again with by_person")
-    return hold_out(labels, classes, heldout, seed, *read_npz(path, "persons"))
+    grouped = dict(zip(names, read_npz(path, *names), strict=True))
+    return hold_out_known(labels, classes, heldout, seed, grouped)
+
+
+def hold_out_known(
+    labels: np.ndarray,
+    classes: Sequence[str],
+    heldout: int,
+    seed: int,
+    grouped: Mapping[str, np.ndarray],
+) -> Split:
+    """The split by what is known of the persons in images, `DataSet.grouped`; it may be nothing."""
+    if PARTITIONS in grouped:
+        return hold_out_parts(labels, classes, heldout, seed, grouped[PARTITIONS])
+    return hold_out(labels, classes, heldout, seed, grouped.get(PERSONS))
 
 
 def hold_out_parts(

@@ -20,9 +20,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from depthbias.data.bit_depth import eight_bits
 from depthbias.system.errors import UserError, reading, several
+from depthbias.system.threads import one_thread_each
 
 # A name for messages, and where the file is, what it holds, or why it cannot be read.
 Photo = tuple[str, Path | bytes | UserError]
+Size = int | tuple[int, int]  # the side of square images, or height and width, pixels
 BLOCK = 64  # photos a task: large enough to hide the cost of passing it, small enough to hold many
 # What Pillow raises on damaged files, besides the bombs.
 DAMAGE = (
@@ -38,12 +40,17 @@ DAMAGE = (
 BOMBS = (Image.DecompressionBombWarning, Image.DecompressionBombError)
 
 
-def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
-    """One photo as uint8 [size, size, channels] (1: grey, 3: RGB); UserError if it is unreadable.
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
 
-    The largest centred square is resized with Pillow's antialiased Lanczos filter, as in EDM's
-    data sets. Channels of more than 8 bits are reduced before (`eight_bits`). Photos of more than
-    PIL.Image.MAX_IMAGE_PIXELS (89 million) pixels are refused before they are decoded.
+
+def decode(photo: Photo, size: Size, channels: int) -> np.ndarray:
+    """One photo as uint8 [height, width, channels] (1: grey, 3: RGB); UserError if unreadable.
+
+    The largest centred part of this shape is resized with Pillow's antialiased Lanczos filter, as
+    in EDM's data sets. Channels of more than 8 bits are reduced before (`eight_bits`). Photos of
+    more than PIL.Image.MAX_IMAGE_PIXELS (89 million) pixels are refused before they are decoded.
     """
     name, content = photo
     if isinstance(content, UserError):
@@ -61,8 +68,8 @@ def decode(photo: Photo, size: int, channels: int) -> np.ndarray:
         except UnidentifiedImageError as error:  # whose words name an object, not the file
             raise ValueError(_unknown(file)) from error
         with opened as image:
-            pixels = _square(_plain(image, "L" if channels == 1 else "RGB"), size)
-    return pixels.reshape(size, size, channels)
+            pixels = _part(_plain(image, "L" if channels == 1 else "RGB"), *sides(size))
+    return pixels.reshape(*sides(size), channels)
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
@@ -75,12 +82,14 @@ def _plain(image: Image.Image, mode: str) -> Image.Image:
     return image.convert(mode)
 
 
-def _square(image: Image.Image, size: int) -> np.ndarray:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
+def _part(image: Image.Image, height: int, width: int) -> np.ndarray:
+    """The largest centred part of this shape, at this size."""
+    wide = min(image.width, image.height * width // height)
+    high = min(image.height, image.width * height // width)
+    left, top = (image.width - wide) // 2, (image.height - high) // 2
     # Cropped first: resize(box=...) would let pixels outside the box into the filter.
-    square = image.crop((left, top, left + side, top + side))
-    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS))
+    part = image.crop((left, top, left + wide, top + high))
+    return np.asarray(part.resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _unknown(file: io.BytesIO | Path) -> str:
@@ -91,9 +100,9 @@ def _unknown(file: io.BytesIO | Path) -> str:
     return "of no known format"
 
 
-def _decode_block(photos: list[Photo], size: int, channels: int) -> tuple[np.ndarray, list[str]]:
+def _decode_block(photos: list[Photo], size: Size, channels: int) -> tuple[np.ndarray, list[str]]:
     """The images, and what is wrong with those that cannot be read, which are black."""
-    images = np.zeros((len(photos), size, size, channels), dtype=np.uint8)
+    images = np.zeros((len(photos), *sides(size), channels), dtype=np.uint8)
     problems = []
     for place, photo in enumerate(photos):
         try:
@@ -104,9 +113,9 @@ def _decode_block(photos: list[Photo], size: int, channels: int) -> tuple[np.nda
 
 
 def decode_stream(
-    photos: Iterable[Photo], size: int, channels: int, workers: int
+    photos: Iterable[Photo], size: Size, channels: int, workers: int
 ) -> Iterator[np.ndarray]:
-    """Blocks uint8 [n, size, size, channels] in the order of `photos`, for any number of workers.
+    """Blocks uint8 [n, height, width, channels] in the order of `photos`, for any `workers`.
 
     About three blocks a worker are held at a time: memory does not depend on the number of photos.
     After the last block a UserError names all photos that cannot be read.
@@ -120,7 +129,7 @@ def decode_stream(
 
 
 def _decoded_blocks(
-    photos: Iterable[Photo], size: int, channels: int, workers: int
+    photos: Iterable[Photo], size: Size, channels: int, workers: int
 ) -> Iterator[tuple[np.ndarray, list[str]]]:
     iterator = iter(photos)
     blocks = iter(lambda: list(islice(iterator, BLOCK)), [])
@@ -133,7 +142,8 @@ def _decoded_blocks(
     waiting: deque[Future[tuple[np.ndarray, list[str]]]] = deque()
     try:
         for block in blocks:
-            waiting.append(pool.submit(_decode_block, block, size, channels))
+            with one_thread_each():  # a process is started here, where all others are busy
+                waiting.append(pool.submit(_decode_block, block, size, channels))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:

@@ -161,6 +161,8 @@ def draw_from(split: Split, ratio: str, size: int, seed: int, disjoint: bool) ->
     """
     proportions = class_proportions(ratio, split.classes, split.population)
     rows, labels = split.rows("pool")
+    blocks = seed + 1 if disjoint else 1
+    check_size(ratio, split.classes, split.population, [*map(len, split.pool)], size, blocks)
     names = np.array(split.classes)[labels]
     chosen = draw_subset(names, proportions, size, seed, disjoint)
     counts = np.bincount(labels[chosen], minlength=len(split.classes))
@@ -174,6 +176,41 @@ def draw_from(split: Split, ratio: str, size: int, seed: int, disjoint: bool) ->
         "proportions": counts / size,
         "size": size,
     }
+
+
+def check_size(
+    ratio: str,
+    classes: Sequence[str],
+    population: Sequence[int],
+    pool: Sequence[int],
+    size: int,
+    blocks: int,
+) -> None:
+    """UserError if the pool cannot give so many disjoint subsets of this size at this ratio.
+
+    population, pool: images of each class, in the data set and left to train on.
+    """
+    proportions = class_proportions(ratio, classes, population)
+    counts = class_counts(list(proportions.values()), size)
+    try:
+        _check_available(proportions, counts, [count // blocks for count in pool])
+    except UserError as error:
+        apart = f", apart for {blocks} seeds" if blocks > 1 else ""
+        raise UserError(f"ratio {ratio}{apart}: {error}") from error
+    check_counts(ratio, classes, counts)
+
+
+LEAST_OF_CLASS = 2  # training images: a spread within the class is measured
+
+
+def check_counts(ratio: str, classes: Sequence[str], counts: Sequence[int]) -> None:
+    """UserError if a subset at this ratio has too few images of a class to measure it."""
+    for name, count in zip(classes, counts, strict=True):
+        if count < LEAST_OF_CLASS:
+            raise UserError(
+                f"ratio {ratio}: {sum(counts)} images have {count} of {name}, and "
+                f"{LEAST_OF_CLASS} are needed: raise subset_size, or leave the class out"
+            )
 
 
 def _check_fractions(proportions: Mapping[Any, float], present: set[Any]) -> None:

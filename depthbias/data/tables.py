@@ -20,7 +20,8 @@ MARKS = (
 ARCHIVE = b"PK\x03\x04"  # of zip files, so of spreadsheets too
 SEPARATORS = ",;\t|"
 FILE_COLUMNS = ("file", "file_name", "filename", "image_id")
-LABEL_COLUMN = "label"
+LABEL_COLUMN, USED_COLUMN = "label", "used"
+YES, NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
 
 
 class Readable(Protocol):
@@ -83,6 +84,25 @@ def read_label_rows(path: Path) -> list[tuple[int, str, str]]:
     if not rows:
         raise UserError(f"{path}: lists no images: add a line for each")
     return rows
+
+
+def read_used(path: Path) -> list[bool]:
+    """Whether the column `used` says yes, of each row of a label table; all True without it.
+
+    In the order of `read_label_rows`. UserError for a value that is neither yes nor no.
+    """
+    lines = read_text(path).split("\n")
+    skipped = int(lines[0].lower().startswith("sep="))
+    separator, *_ = _columns(path, lines[skipped:], skipped + 1)
+    rows = [(line, row) for line, row, _ in _records(lines, separator, skipped) if any(row)]
+    names = [name.casefold() for name in rows[0][1]]
+    if USED_COLUMN not in names:
+        return [True] * (len(rows) - 1)
+    place = names.index(USED_COLUMN)
+    told = [(line, row[place].casefold()) for line, row in rows[1:]]
+    if wrong := [f"line {line}: used is {word!r}" for line, word in told if word not in YES | NO]:
+        raise UserError(f"{several(path, wrong)}: write yes or no")
+    return [word in YES for _, word in told]
 
 
 def _columns(path: Path, lines: list[str], line: int) -> tuple[str, int, int, int]:

@@ -1,6 +1,5 @@
 """Trained models: safetensors with the EMA weights, JSON with everything needed to use them."""
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,15 +9,22 @@ import torch
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.compute import describe_device
-from depthbias.system.errors import UserError
+from depthbias.system.errors import UserError, reading
 from depthbias.system.files import read_json, write_json
+from depthbias.system.revision import revision
 from depthbias.system.tensors import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     from depthbias.diffusion.trainer import Trainer
 
 FORMAT = 1
-ARCHITECTURE_KEYS = {"architecture": str, "channels": int, "size": int, "width": int | float}
+ARCHITECTURE_KEYS = {
+    "architecture": str,
+    "channels": int,
+    "size": int | list,
+    "width": int | float,
+}
+UNET = "unet"  # the key of a model of others: the configuration of its UNet2DModel
 
 
 def save_model(
@@ -59,17 +65,6 @@ def describe(trainer: "Trainer", run: Mapping[str, str], configuration: str) -> 
     }
 
 
-def revision() -> str:
-    """The short commit of the checkout that this code is in, marked when files differ from it."""
-    words = ["git", "describe", "--always", "--exclude=*", "--dirty=+dirty"]
-    folder = Path(__file__).parent
-    try:
-        done = subprocess.run(words, cwd=folder, text=True, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
-
-
 def snapshot_weights(path: Path, seen: int) -> dict[str, torch.Tensor]:
     """The averaged weights kept when so many images had been seen; UserError if there are none."""
     tensors, _, _ = read_tensors(path)
@@ -91,9 +86,7 @@ def load_model(
     meta = _read_meta(meta_path)
     tensors, _, weights = read_tensors(model_path)
     with torch.device("meta"):  # the initial weights would be thrown away
-        network = get_architecture(meta["architecture"]).build(
-            meta["channels"], meta["size"], meta["width"]
-        )
+        network = _network(meta_path, meta)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise UserError(
@@ -108,6 +101,25 @@ def load_model(
         )
     network.load_state_dict(tensors, assign=True)
     return network.eval(), meta
+
+
+def image_shape(meta: Mapping[str, Any]) -> tuple[int, int, int]:
+    """(channels, height, width) of the images of a model."""
+    size = meta["size"]
+    height, width = size if isinstance(size, list) else (size, size)
+    return meta["channels"], height, width
+
+
+def _network(path: str | Path, meta: Mapping[str, Any]) -> torch.nn.Module:
+    """The network of a description, its weights not set."""
+    if UNET not in meta:
+        found = get_architecture(meta["architecture"])
+        return found.build(meta["channels"], meta["size"], meta["width"])
+    from diffusers.models.unets.unet_2d import UNet2DModel
+
+    with reading(path, "not the description of a UNet2DModel", "bring the model again"):
+        network: torch.nn.Module = UNet2DModel.from_config(dict(meta[UNET]))
+    return network
 
 
 def _read_meta(path: str | Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from depthbias.data.pixels import to_float
 from depthbias.data.subsets import read_subset
-from depthbias.diffusion.checkpoints import load_model
+from depthbias.diffusion.checkpoints import image_shape, load_model
 from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.system.compute import fast_layout
 from depthbias.system.errors import UserError, reading
@@ -21,9 +21,10 @@ def load_denoiser(
     """(the model on the device as a denoiser, clipped or not, its description)."""
     model: Any
     model, meta = load_model(model_path, meta_path)
-    model.to(device=device, memory_format=fast_layout(meta["size"], device))
+    model.to(device=device, memory_format=fast_layout(min(image_shape(meta)[1:]), device))
     with reading(meta_path, "not usable as a denoiser", "train it again"):
-        return NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip), meta
+        brought = {key: meta[key] for key in ("prediction", "bars") if key in meta}
+        return NetworkDenoiser(model, meta["objective"], meta["sigma_data"], clip, **brought), meta
 
 
 def load_training_images(
@@ -32,7 +33,8 @@ def load_training_images(
     """The images of a subset on the device, float32 [N, C, S, S] in [-1, 1]; UserError unless they
     are of the size and channels that the model of this description was trained on."""
     images, subset = map_npz(images_path, "images"), read_subset(subset_path)
-    wanted = (meta["size"], meta["size"], meta["channels"])
+    channels, *size = image_shape(meta)
+    wanted = (*size, channels)
     if images.shape[1:] != wanted:
         raise UserError(
             f"{images_path}: images of shape {images.shape[1:]} where the model has {wanted}: "

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from depthbias.diffusion.sampler_names import MOST_STEPS
+
 Objective = Literal["ddpm", "edm"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]  # of a network of objective ddpm
 Network = Callable[[Tensor, Tensor], Tensor]
 
-STEPS = 1000
+STEPS = MOST_STEPS["ddpm"]
 BETA_START, BETA_END = 1e-4, 0.02
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = -1.2, 1.2
 

@@ -21,6 +21,10 @@ SAMPLERS = {
 }
 
 
+# The noise levels of a model, where its objective gives it a number of them.
+MOST_STEPS = {"ddpm": 1000}
+
+
 def samplers_for(objective: str) -> list[str]:
     """The samplers of models that were trained with this objective."""
     return [name for name, row in SAMPLERS.items() if objective in row.objectives]

@@ -1,5 +1,7 @@
 """Grids of noise levels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,26 +23,38 @@ def edm_sigmas(
     return (sigma_max ** (1 / rho) + ramp * ends) ** rho
 
 
-def ddpm_sigmas() -> Tensor:
-    """sqrt((1 - abar_t) / abar_t), t = 0..999: float64 [1000], from 0.01 to 157."""
-    bars = alpha_bars()
-    return ((1 - bars) / bars).sqrt()
+def ddpm_sigmas(bars: Sequence[float] | None = None) -> Tensor:
+    """sqrt((1 - abar_t) / abar_t), t = 0..999: float64 [1000], from 0.01 to 157.
+
+    bars: abar_t of another schedule, falling, above 0.
+    """
+    kept = alpha_bars() if bars is None else torch.tensor(bars, dtype=torch.float64)
+    return ((1 - kept) / kept).sqrt()
 
 
-def trailing_timesteps(n: int) -> Tensor:
+def trailing_timesteps(n: int, total: int = STEPS) -> Tensor:
     """n of the timesteps 0..999, evenly spaced from 999 down (arXiv 2305.08891, table 2), int64.
+
+    total: how many there are.
 
     Sampling so starts where almost no signal is left, as the noise that it starts from has none;
     the "leading" spacing, which diffusers' DDIM has by default, starts at 960 for 25 steps.
     """
-    if not 1 <= n <= STEPS:
-        raise ValueError(f"{n} noise levels: a model with the ddpm objective has 1 to {STEPS}")
-    return torch.from_numpy(np.arange(STEPS, 0, -STEPS / n)[:n].round().astype(np.int64) - 1)
+    if not 1 <= n <= total:
+        raise ValueError(f"{n} noise levels: a model with the ddpm objective has 1 to {total}")
+    return torch.from_numpy(np.arange(total, 0, -total / n)[:n].round().astype(np.int64) - 1)
 
 
-def noise_levels(objective: Objective, steps: int) -> Tensor:
-    """The levels models of this objective are sampled over, float64 [steps + 1], the last is 0."""
-    levels = edm_sigmas(steps) if objective == "edm" else ddpm_sigmas()[trailing_timesteps(steps)]
+def noise_levels(objective: Objective, steps: int, bars: Sequence[float] | None = None) -> Tensor:
+    """The levels models of this objective are sampled over, float64 [steps + 1], the last is 0.
+
+    bars: of a model with another schedule than DDPM's, as in `ddpm_sigmas`.
+    """
+    if objective == "edm":
+        levels = edm_sigmas(steps)
+    else:
+        trained = ddpm_sigmas(bars)
+        levels = trained[trailing_timesteps(steps, len(trained))]
     return torch.cat([levels, levels.new_zeros(1)])
 
 

@@ -11,11 +11,12 @@ GRID = 127.5  # pixels of 0 to 255 are this many times those of -1 to 1
 
 
 def memorised(distances: np.ndarray) -> np.ndarray:
-    """Whether d1/d2 < 1/3, bool [N]; distances [N, 2 or more] to the nearest training images.
+    """Whether d1/d2 < 1/3 or d1 = 0, bool [N]; distances [N, 2 or more] to the nearest images.
 
     The pixel L2 criterion of Yoon et al. (2023): a copy is far nearer to one image than to others.
+    An image that is equal to a training image is one, though that be there twice.
     """
-    return distances[:, 0] < NEARER * distances[:, 1]
+    return (distances[:, 0] < NEARER * distances[:, 1]) | (distances[:, 0] == 0)
 
 
 def authentic(distances: np.ndarray, own: np.ndarray) -> np.ndarray:

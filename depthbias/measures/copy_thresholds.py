@@ -1,5 +1,6 @@
 """The cosine above which an image counts as a copy: given, or calibrated on held-out images."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -7,12 +8,23 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from depthbias.estimates.intervals import QUANTILES, Estimate
+from depthbias.system.arguments import mapping
 from depthbias.system.errors import UserError, reading
 from depthbias.system.files import read_json
 
 Calibrated = Literal["calibrated"]
 CALIBRATED: str = get_args(Calibrated)[0]
 RATE = 0.01  # share of held-out images that a calibrated threshold takes for copies
+
+
+def given_thresholds(text: str) -> dict[str, float | str]:
+    """{embedding: cosine, or CALIBRATED}, from JSON; as the kind of a flag."""
+    given = mapping(text)
+    for name, value in given.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
+        if not (number or value == CALIBRATED):
+            raise ArgumentTypeError(f"{name}: {value!r} is neither {CALIBRATED} nor from 0 to 1")
+    return given
 
 
 def calibrate(cosines: Sequence[np.ndarray]) -> Estimate:

@@ -50,7 +50,7 @@ def write_manifold(path: Path, manifold: Manifold) -> None:
     write_npz(path, runs | {name: np.asarray(getattr(manifold, name)) for name in MEMBERS})
 
 
-def read_manifold(path: Path, study: str) -> Manifold:
+def read_manifold(path: Path, study: str | None) -> Manifold:
     """The archive of a study; UserError if it is damaged, or of another study."""
     told, noise, accepted, *rest = read_npz(path, "runs", *MEMBERS)
     acceptance, heldout, k, embedding, classes = rest

@@ -11,7 +11,7 @@ from depthbias.estimates.intervals import Estimate, stream
 from depthbias.estimates.runs import REAL, TRAIN, Run
 from depthbias.measures.copy_thresholds import calibrate
 from depthbias.measures.embedding_files import RealEmbedded, RunEmbedded, read_all
-from depthbias.measures.nearest import Rows, Vectors, nearest
+from depthbias.measures.nearest import Rows, Vectors, nearest, nearest_others
 from depthbias.measures.neighbor_rows import (
     NeighborSettings,
     Neighbours,
@@ -61,11 +61,19 @@ class NeighborData:
         for subset in self.subsets:
             training = {name: self.of_real(name, subset.rows) for name in self.metrics}
             for queries, neighbours in (
-                self._heldout(subset, training, options),
+                *([self._heldout(subset, training, options)] if self.apart(subset) else []),
                 self._training(subset, training, options),
                 *self._generated(subset, training, options),
             ):
                 yield queries, neighbours, subset
+
+    def apart(self, subset: Subset) -> bool:
+        """Whether the models have not seen what stands for held-out images.
+
+        In an audit without held-out images they are training images, and never compared with
+        themselves.
+        """
+        return not np.isin(self.real.rows[self.real.heldout], subset.rows).any()
 
     def threshold(self, name: str, device: torch.device) -> Estimate:
         """The cosine in an embedding above which images are copies, calibrated on held-out ones."""
@@ -73,7 +81,11 @@ class NeighborData:
         for subset in self.subsets:
             mixed = self.of_real(name, heldout[self._mix(subset)])
             training = self.of_real(name, subset.rows)
-            distances, _ = nearest(mixed, training, 1, self.metrics[name], device)
+            if self.apart(subset):
+                distances, _ = nearest(mixed, training, 1, self.metrics[name], device)
+            else:
+                own = np.searchsorted(subset.rows, heldout[self._mix(subset)])
+                distances, _ = nearest_others(training, own, 1, self.metrics[name], device)
             cosines.append(1 - distances[:, 0])
         return calibrate(cosines)
 

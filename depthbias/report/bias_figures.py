@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from depthbias.estimates.runs import REAL, ordered_architectures
 from depthbias.report.depth_notes import depth_notes
+from depthbias.report.doubts import doubts
 from depthbias.report.names import ratio_title
 from depthbias.report.panels import (
     DEPTH_LABEL,
@@ -68,9 +69,8 @@ def plot_proportions(summary: pd.DataFrame) -> Figure:
     handles.append(Line2D([], [], color=GREY, label="training data", **REFERENCE))
     if control:
         handles.append(Line2D([], [], color=GREY, marker="D", ls="none", label="real images"))
-    legend_above(
-        figure, handles, [sample_note(shares), *_size_notes(summary), *depth_notes(summary)]
-    )
+    notes = [*_size_notes(summary), *depth_notes(summary), *doubts(summary)]
+    legend_above(figure, handles, [sample_note(shares), *notes])
     return figure
 
 
@@ -133,7 +133,8 @@ def plot_kappa(summary: pd.DataFrame) -> Figure:
     name_rows(grid, blocks, columns[0].label)
     figure.supxlabel(DEPTH_LABEL, fontsize=8)
     handles = [*line_handles(shifts), *mark_handles(columns[0].marks)]
-    legend_above(figure, handles, [sample_note(shifts), *depth_notes(summary)])
+    notes = [sample_note(shifts), *depth_notes(summary), *doubts(summary)]
+    legend_above(figure, handles, notes)
     return figure
 
 

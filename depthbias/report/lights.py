@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from depthbias.diffusion.architectures import ARCHITECTURES, get_architecture
+from depthbias.diffusion.brought import SERIES as BROUGHT
 from depthbias.estimates.endpoints import (
     AMPLIFIES,
     ATTENUATES,
@@ -37,6 +38,8 @@ class Study(NamedTuple):
 
     def series(self, rows: pd.DataFrame) -> list[str]:
         """The architectures of the endpoint's series in some rows, by depth."""
+        if self.endpoint.series == BROUGHT:  # an audit: all of its subjects
+            return ordered_architectures(set(rows["architecture"]))
         named = ordered_architectures(set(rows["architecture"]) & set(ARCHITECTURES))
         return [name for name in named if get_architecture(name).series == self.endpoint.series]
 
@@ -246,6 +249,12 @@ RULES = {
         "kappa",
     ),
 }
+
+
+def audit_lights(summary: pd.DataFrame, endpoint: Endpoint, manifold: Manifold) -> list[Light]:
+    """The lights that need no depth; of an endpoint whose series is BROUGHT."""
+    study = Study(summary, endpoint, manifold)
+    return [_light(key, RULES[key], RULES[key].measure(study)) for key in ("quality", "control")]
 
 
 def lights(summary: pd.DataFrame, endpoint: Endpoint, manifold: Manifold) -> list[Light]:

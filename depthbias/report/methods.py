@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from depthbias.report.pages import Section
 from depthbias.report.usage_table import job_title, read_usage
 from depthbias.system.errors import reading
 from depthbias.system.files import read_json
+from depthbias.system.revision import revision
 
 
 def methods(
@@ -22,14 +24,17 @@ def methods(
     models: Iterable[Path],
     usage: Sequence[Path],
     files: Iterable[Path],
+    own: bool = True,
 ) -> dict[str, Any]:
     """What the page tells: {settings, versions, tables, commands}.
 
     settings: the study in full, as params.yaml would have it; models: descriptions of the models
-    (.json); usage: what the runs took (.json); files: to be hashed.
+    (.json); usage: what the runs took (.json); files: to be hashed; own: whether the models are
+    those of this study, not of a group of an audit.
     """
-    told = [_description(path, study) for path in models]
-    versions = {name: _listed(one[name] for one in told) for name in ("git", "device", "software")}
+    told = [_description(path, study if own else None) for path in models]
+    made = told or [{"git": revision(), "device": "cpu", "software": f"Python {python_version()}"}]
+    versions = {name: _listed(one[name] for one in made) for name in ("git", "device", "software")}
     return {
         "settings": yaml.safe_dump({study: dict(settings)}, sort_keys=False),
         "versions": versions,
@@ -38,7 +43,7 @@ def methods(
     }
 
 
-def _description(path: Path, study: str) -> dict[str, str]:
+def _description(path: Path, study: str | None) -> dict[str, str]:
     content = read_json(path)
     with reading(path, "not a model's description", "train again"):
         run = read_run(path, content["run"], study)
@@ -102,9 +107,9 @@ def _commands(study: str, git: str) -> list[str]:
 
 def checkout(git: str) -> list[str]:
     """Three lines that bring a clone of depthbias to a revision and install it."""
-    revision = re.split(r"[,+]", git)[0]
+    commit = re.split(r"[,+]", git)[0]
     return [
-        f"git checkout {revision}" if revision != "unknown" else "# of an unknown revision",
+        f"git checkout {commit}" if commit != "unknown" else "# of an unknown revision",
         "python3 -m venv .venv && . .venv/bin/activate",
         "pip install -c constraints.txt -e .",
     ]

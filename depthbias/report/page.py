@@ -17,8 +17,10 @@ from depthbias.estimates.endpoints import VERDICT_ARMS, Endpoint
 from depthbias.report.cells import cell
 from depthbias.report.claims import CLAIMS, Judged
 from depthbias.report.lights import Light
+from depthbias.report.pages import Section
 from depthbias.report.sample_browser import data_uri
 
+QUESTION = "Does a deeper model amplify the bias of its training data?"
 SYMBOLS = {"holds": "●", "doubtful": "▲", "fails": "■", "not measured": "○"}
 ENDS = ("value", "lower", "upper")
 KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -94,8 +96,14 @@ def page(
     figures: Mapping[str, str],
     samples: Mapping[str, Any] | None,
     methods: Mapping[str, Any],
+    question: str = QUESTION,
+    sections: Sequence[Section] = (),
+    doubts: Sequence[str] = (),
 ) -> str:
-    """The page as HTML. figures: as `pictures`; samples: as `browser`; methods: as `methods`."""
+    """The page as HTML. figures: as `pictures`; samples: as `browser`; methods: as `methods`.
+
+    doubts: sentences under the answer; sections: tables that stand below it.
+    """
     folder = Path(__file__).parent
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -107,7 +115,10 @@ def page(
     shown = {one.claim.figure for one in claims}
     return environment.get_template("page.html").render(
         study=study,
+        question=question,
+        sections=sections,
         verdict=verdict,
+        doubts=doubts,
         arms=arms,
         lights=lights,
         symbols=SYMBOLS,

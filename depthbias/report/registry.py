@@ -24,6 +24,7 @@ from depthbias.report.classifier_figure import plot_thresholds
 from depthbias.report.copied_figure import plot_copied
 from depthbias.report.denoising_figures import plot_convergence, plot_depth_use
 from depthbias.report.distance_figures import plot_diversity, plot_neighbors
+from depthbias.report.doubts import doubts
 from depthbias.report.flip_figures import plot_bias_variance, plot_flips
 from depthbias.report.membership_figures import plot_membership
 from depthbias.report.pages import Section
@@ -99,13 +100,20 @@ def draw(name: str, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> Fig
 def table(
     name: str, summary: pd.DataFrame, provenance: Mapping[str, Any]
 ) -> tuple[str, pd.DataFrame, list[Section]]:
-    """(title, wide table, tables to read) of a summary, else as `draw`."""
+    """(title, wide table, tables to read) of a summary, else as `draw`.
+
+    Above the first one stands what makes the numbers mean little.
+    """
     title, module, explained = SUMMARY_TABLES[name]
     given = (summary, provenance) if explained else (summary,)
     if explained:
         _check_explained(name, provenance)
     title = f"{title}: study {summary['study'].iloc[0]}"
-    return title, module.wide_table(*given), module.sections(*given)
+    sections = module.sections(*given)
+    if (told := doubts(summary)) and sections:
+        first = sections[0]
+        sections[0] = first._replace(note=" ".join([*told, first.note]))
+    return title, module.wide_table(*given), sections
 
 
 def _check_explained(name: str, provenance: Mapping[str, Any]) -> None:

@@ -1,10 +1,11 @@
 """The flags of scripts: those that several scripts share, and how a script declares its own."""
 
+import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from depthbias.system.errors import command
 
@@ -48,6 +49,24 @@ def natural(text: str) -> int:
     return value
 
 
+def mapping(text: str) -> dict[str, Any]:
+    """A JSON object, as the kind of a flag."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"not JSON ({error}): {text[:60]}") from error
+    if not isinstance(value, dict):
+        raise ArgumentTypeError(f"no mapping in JSON: {text[:60]}")
+    return value
+
+
+class OneLine(ArgumentParser):
+    """Says in one line, without the usage, what is wrong with the flags; exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {' '.join(message.split())}: --help explains the flags\n")
+
+
 class WrongUsage(Exception):
     """Flags that do not go together: ends a script as argparse does, with exit status 2."""
 
@@ -60,7 +79,7 @@ def script(*flags: Flag) -> Callable[[Callable[[Arguments], None]], Callable[[],
 
     def decorate(main: Callable[[Arguments], None]) -> Callable[[], None]:
         def run() -> None:
-            parser = ArgumentParser(description=sys.modules["__main__"].__doc__)
+            parser = OneLine(description=sys.modules["__main__"].__doc__)
             for name, options in flags:
                 parser.add_argument(name, **options)
             try:
@@ -68,6 +87,7 @@ def script(*flags: Flag) -> Callable[[Callable[[Arguments], None]], Callable[[],
             except WrongUsage as error:
                 parser.error(str(error))
 
+        run.flags = flags  # type: ignore[attr-defined]
         if main.__module__ == "__main__":
             command(run)
         return run
@@ -85,13 +105,17 @@ DECIDABLE = flag("--decidable", "class probability below which ? is shown", floa
 META = file("--meta", "their description (.json)")
 MODEL = (file("--model", "weights (.safetensors)"), META)
 CLASSIFIER = (file("--model", "weights of the classifier (.safetensors)"), META)
+MAYBE_CLASSIFIER = (
+    file("--model", "weights of the classifier, where one embeds (.safetensors)", default=None),
+    file("--meta", "their description (.json)", default=None),
+)
 MADE_MODEL = (
     file("--model", "weights to write (.safetensors)"),
     file("--meta", "their description to write (.json)"),
 )
 EMBEDDINGS = (
     flag("--embeddings", "for neighbours, like: pixels classifier", nargs="+"),
-    flag("--backbone", "of the distance for diversity, like: lpips-alex"),
+    flag("--backbone", "of the distance for diversity, like: lpips-alex; none", default="none"),
 )
 TABLE = file("--output", "table to write (.csv)")
 FIGURE = files("--output", ".svg, .png, .pdf", metavar="FIGURE")

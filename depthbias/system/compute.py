@@ -71,6 +71,22 @@ def matmul_precision(device: torch.device) -> str:
     return "tf32" if device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32 else "fp32"
 
 
+def idle_gpu() -> str:
+    """Why a GPU that torch could use is not used; "" if there is none."""
+    apple = torch.backends.mps.is_available()
+    return "the Apple GPU is not used, as it has no float64" if apple else ""
+
+
+def why_no_gpu() -> str:
+    """Why torch finds no CUDA, in a few words."""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is a build for the CPU"
+    return (
+        f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no device: the driver is too "
+        "old or does not run, or there is no device of that number"
+    )
+
+
 def describe_device(device: torch.device) -> str:
     """The name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

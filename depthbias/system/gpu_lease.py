@@ -6,6 +6,7 @@ A lease is a file lock in a per-user folder; the kernel releases it when the pro
 it ends.
 """
 
+import getpass
 import os
 import re
 import subprocess
@@ -16,9 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from filelock import FileLock, Timeout
 
+from depthbias.system.cuda_sight import seen_by_cuda
 from depthbias.system.errors import UserError, explain
 
 if TYPE_CHECKING:
@@ -26,8 +29,11 @@ if TYPE_CHECKING:
 
 # Set by SLURM, LSF and PBS for a job that was given GPUs.
 ALLOCATIONS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS", "LSB_CUDA_VISIBLE_DEVICES", "PBS_GPUFILE")
+# Set where a scheduler started the job.
+SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID", *ALLOCATIONS)
 ON_NODE = "SLURM_GPUS_ON_NODE"  # the only variable where SLURM counts GPUs without naming them
 POLL_SECONDS = 0.3
+NONE_FOUND = "CPU, no GPU found"
 
 
 @contextmanager
@@ -39,7 +45,7 @@ def lease() -> Iterator[str]:
     one is leased; a SLURM job that was given no GPU uses the CPU; without a GPU nothing is locked.
     Waits while all slots are taken. DEPTHBIAS_SLOTS: jobs a device may have at a time (1 unless
     set); DEPTHBIAS_DEVICES: number of stand-in devices to lease instead of those that nvidia-smi
-    lists (for tests).
+    lists (for tests). Of divided GPUs (MIG) only instances that CUDA sees are leased.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     allocation = next((name for name in ALLOCATIONS if name in os.environ), None)
@@ -54,8 +60,11 @@ def lease() -> Iterator[str]:
             yield "CPU, SLURM gave this job no GPU"
     else:
         devices = _devices()
+        divided = any(device.startswith("MIG") for device in devices)
         if given is not None:
             devices = [_uuid(entry.strip(), devices) for entry in given.split(",")]
+        if divided:
+            devices = _in_sight(devices)
         if devices:
             device, lock = _wait_for_one(devices, _positive("DEPTHBIAS_SLOTS", 1))
             try:
@@ -63,8 +72,12 @@ def lease() -> Iterator[str]:
                     yield f"GPU {device}"
             finally:
                 lock.release()
+        elif given is not None:
+            yield f"CUDA_VISIBLE_DEVICES={given} as given"
+        elif os.environ.get(ON_NODE):
+            yield f"the scheduler's devices ({ON_NODE}={os.environ[ON_NODE]})"
         else:
-            yield "CPU, no GPU found"
+            yield NONE_FOUND
 
 
 @contextmanager
@@ -78,9 +91,28 @@ def computing(threads: int, *, exact: bool = False) -> "Iterator[torch.device]":
 
         from depthbias.system.compute import choose_device
 
-        print(f"device: {leased}", file=sys.stderr, flush=True)
         torch.set_num_threads(threads)
-        yield choose_device(exact=exact)
+        device = choose_device(exact=exact)
+        told = _on_cpu(leased) if device.type == "cpu" else leased
+        print(f"device: {told}", file=sys.stderr, flush=True)
+        yield device
+
+
+def _on_cpu(leased: str) -> str:
+    """What a log says where torch computes on the CPU; UserError where a scheduler gave a GPU."""
+    from depthbias.system.compute import idle_gpu, why_no_gpu
+
+    if leased == NONE_FOUND and idle_gpu():
+        return f"{leased}; {idle_gpu()}"
+    if leased.startswith("CPU") or _stand_ins():
+        return leased
+    told = f"CPU: {leased} was to be used, but {why_no_gpu()}"
+    if scheduler := next((name for name in SCHEDULERS if os.environ.get(name)), None):
+        raise UserError(
+            f"{told}; {scheduler} is set, so a scheduler gave it to this job: repair torch or the "
+            "driver, or ask for no GPU"
+        )
+    return told
 
 
 @contextmanager
@@ -122,12 +154,13 @@ def _wait_for_one(devices: list[str], slots: int) -> tuple[str, FileLock]:
 
 def _folder() -> Path:
     """The folder of the locks; not in XDG_RUNTIME_DIR, which is removed at logout."""
-    folder = Path(tempfile.gettempdir()) / f"depthbias-{os.getuid()}"
+    owner = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # of Windows
+    folder = Path(tempfile.gettempdir()) / f"depthbias-{owner}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise explain(error, folder) from error
-    if folder.stat().st_uid != os.getuid():
+    if folder.stat().st_uid != owner and isinstance(owner, int):
         raise UserError(f"{folder}: belongs to another user: set TMPDIR to a folder of your own")
     return folder
 
@@ -137,9 +170,29 @@ def _devices() -> list[str]:
 
     A GPU that is divided (MIG) stands for its instances.
     """
-    if os.environ.get("DEPTHBIAS_DEVICES"):
+    if _stand_ins():
         return [str(number) for number in range(_positive("DEPTHBIAS_DEVICES", 1))]
     return parse_listing(_nvidia_smi("-L"))
+
+
+def _stand_ins() -> bool:
+    return bool(os.environ.get("DEPTHBIAS_DEVICES"))
+
+
+def _in_sight(devices: list[str]) -> list[str]:
+    """Those of the devices that CUDA sees, under one name each; all where it cannot be asked.
+
+    nvidia-smi may list instances of other jobs, and a scheduler's numbers are none of its own.
+    """
+    found: dict[str, None] = {}
+    for device in devices:
+        seen = seen_by_cuda(device)
+        if seen is None:
+            found[device] = None
+        elif seen:
+            # By its own name, or what nvidia-smi calls the device of that number.
+            found[device if "-" in device else f"MIG-{UUID(seen[0])}"] = None
+    return list(found)
 
 
 def _nvidia_smi(*words: str) -> str:

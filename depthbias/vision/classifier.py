@@ -43,7 +43,8 @@ class ResidualBlock(nn.Module):
 class Classifier(nn.Module):
     """Images float [N, channels, size, size] in [-1, 1] to logits [N, classes].
 
-    One residual block a resolution, halved down to 4 pixels or less, then the mean over pixels.
+    size: of images that are not square, the longer side. One residual block a resolution, halved
+    down to 4 pixels or less, then the mean over pixels.
     """
 
     def __init__(self, channels: int, size: int, classes: int) -> None:
@@ -81,7 +82,7 @@ def train_classifier(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Classifier(images.shape[3], images.shape[1], len(pool)).to(device)
+        model = Classifier(images.shape[3], max(images.shape[1:3]), len(pool)).to(device)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=WEIGHT_DECAY)
     steps = math.ceil(budget / batch_size)
@@ -107,10 +108,11 @@ def _batch(
     places = torch.rand(size, generator=generator, dtype=torch.float64).tolist()
     rows = [pool[k][int(u * len(pool[k]))] for k, u in zip(labels.tolist(), places, strict=True)]
     chosen = torch.from_numpy(images[np.array(rows)])
-    side = images.shape[1]
-    reach = max(1, side // 16)
+    height, width = images.shape[1:3]
+    reach = max(1, max(height, width) // 16)
     shifts = torch.randint(-reach, reach + 1, (2, size, 1), generator=generator)
-    down, right = (torch.arange(side) + shifts).clamp(0, side - 1)  # edges are repeated
+    down = (torch.arange(height) + shifts[0]).clamp(0, height - 1)  # edges are repeated
+    right = (torch.arange(width) + shifts[1]).clamp(0, width - 1)
     return chosen[torch.arange(size)[:, None, None], down[:, :, None], right[:, None, :]], labels
 
 
@@ -173,6 +175,8 @@ def load_classifier(model_path: Path, meta_path: Path) -> tuple[Classifier, dict
         raise UserError(
             f"{model_path}: not the classifier that {meta_path} describes: train it again"
         )
-    model = Classifier(meta["channels"], meta["size"], len(meta["classes"]))
+    size = meta["size"]
+    side = max(size) if isinstance(size, list) else size
+    model = Classifier(meta["channels"], side, len(meta["classes"]))
     model.load_state_dict(tensors)
     return model.eval(), meta

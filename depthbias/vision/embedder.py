@@ -25,6 +25,7 @@ from depthbias.vision.pretrained import (
 )
 
 BATCH = 128
+NO_BACKBONE = "none"
 GRID = 4  # cells a side of the classifier's vectors
 Report = Callable[[int], None]
 
@@ -33,25 +34,32 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Embedder:
-    """The embeddings and the distance of one study, loaded: weights are looked for at once."""
+    """The embeddings and the distance of one study, loaded: weights are looked for at once.
+
+    backbone: NO_BACKBONE where distances are not summed; classifier: None where nothing is of it.
+    """
 
     def __init__(
         self,
         names: Sequence[str],
         backbone: str,
-        classifier: tuple[Classifier, Mapping[str, Any]],
+        classifier: tuple[Classifier, Mapping[str, Any]] | None,
         device: torch.device,
     ) -> None:
-        if backbone not in BACKBONES:
+        if backbone not in (*BACKBONES, NO_BACKBONE):
             raise UserError(f"backbone {backbone!r} is none of {', '.join(BACKBONES)}")
+        if classifier is None and "classifier" in (*names, backbone):
+            raise UserError("embedding classifier: give the classifier of the study")
         self.device, self._backbone_name = device, backbone
-        self._classifier, self._meta = classifier[0].to(device), classifier[1]
+        if classifier is not None:
+            self._classifier, self._meta = classifier[0].to(device), classifier[1]
         self._encoders = {name: self._encoder(name) for name in names}
-        self._backbone = (
-            classifier_backbone(self._classifier)
-            if backbone == "classifier"
-            else load_lpips(backbone.removeprefix("lpips-")).to(device)
-        )
+        if backbone != NO_BACKBONE:
+            self._backbone = (
+                classifier_backbone(self._classifier)
+                if backbone == "classifier"
+                else load_lpips(backbone.removeprefix("lpips-")).to(device)
+            )
 
     def vectors(
         self, images: np.ndarray, rows: np.ndarray, report: Report = lambda done: None
@@ -76,7 +84,12 @@ class Embedder:
         return found
 
     def sums(self, images: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-        """`perceptual.distance_sums` of images uint8 [N, H, W, C], float64 [N, classes]."""
+        """`perceptual.distance_sums` of images uint8 [N, H, W, C], float64 [N, classes].
+
+        NaN without a backbone.
+        """
+        if self._backbone_name == NO_BACKBONE:
+            return np.full((len(images), classes), np.nan)
         return image_distance_sums(images, self._backbone, labels, classes, self.device)
 
     def about(self, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -85,6 +98,8 @@ class Embedder:
         with torch.inference_mode():
             sizes = {name: encode(blank).shape[1] for name, encode in self._encoders.items()}
         described = {name: self._describe(name) | {"dimension": sizes[name]} for name in sizes}
+        if self._backbone_name == NO_BACKBONE:
+            return described | {"diversity": {"embedding": NO_BACKBONE, "metric": ""}}
         distance = self._describe(self._backbone_name) | {"metric": "squared euclidean"}
         if self._backbone_name == "classifier":
             distance["origin"] = CLASSIFIER_DISTANCE

@@ -99,7 +99,11 @@ def test_schema_file_is_the_one_the_classes_generate():
         ("studies.digits.neighbors.k", [5, 1], ["neighbors.k", "ascending"]),
         ("studies.digits.neighbors.k", [1, 140], ["studies.digits.neighbors.k", "140"]),
         ("studies.digits.neighbors.copies", {"sscd": 0.6}, ["copies", "'sscd'"]),
-        ("studies.digits.quality", {"k": [5, 54]}, ["quality.k: 54", "54 held-out", "heldout"]),
+        (
+            "studies.mnist.quality",
+            {"k": [5, 1000]},
+            ["quality.k: 1000", "1000 held-out", "heldout"],
+        ),
         ("studies.digits.quality", {"manifold_k": 4}, ["quality.manifold_k: 4 is not among k"]),
         ("studies.digits.quality", {"manifold_embedding": "sscd"}, ["'sscd' is not among"]),
         ("studies.digits.quality", {"k": [5, 5]}, ["quality.k", "listed twice"]),
@@ -178,3 +182,21 @@ def test_overrides_change_the_training_of_one_unet_only():
     ]
     assert study.training_of("depth2") == study.training
     assert study.training_of("depth3") == study.training.model_copy(update={"budget": 40_000})
+
+
+@pytest.mark.parametrize("name", ["blond man", "Café", "a/b", "-x", "naïve", "a.b", "猫", ""])
+@pytest.mark.parametrize("where", ["classes", "studies"])
+def test_names_are_refused_in_words_that_say_what_may_stand(name, where):
+    content = copy.deepcopy(PARAMS)
+    studies = content["studies"]
+    block = studies["digits"]["classes"] if where == "classes" else studies
+    block[name] = next(iter(block.values()))
+    with pytest.raises(UserError, match="letters from A to Z without accents, digits") as caught:
+        parse(content)
+    path = "studies.digits.classes" if where == "classes" else "studies"
+    assert str(caught.value).startswith(f"params.yaml: {path}.{name}: a name has ")
+
+
+def test_labels_may_be_any_text():
+    content = changed("studies.digits.classes.six", {"any": ["Café au lait", "猫", "6/7"]})
+    assert parse(content).studies["digits"].classes["six"].any == ["Café au lait", "猫", "6/7"]

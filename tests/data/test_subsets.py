@@ -276,7 +276,7 @@ def test_persons_that_are_too_few_are_told():
     ("heldout", "message"),
     [
         (30, "class a has 30 different images: 30 cannot be held out"),
-        (31, "hold out fewer than 30"),
+        (31, "give data.heldout a number below 30"),
         (1, "leaves a part empty"),
     ],
 )

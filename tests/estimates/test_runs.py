@@ -38,7 +38,7 @@ def test_a_missing_key_is_named(key):
 
 def test_other_studies_and_unknown_architectures_are_named():
     assert "a run of study 's', not of 't'" in refusal(TOLD, "t")
-    assert "did you mean 'depth2'" in refusal(TOLD | {"architecture": "deep2"})
+    assert "did you mean 'depth2'" in refusal(TOLD | {"architecture": "depth2x"})
 
 
 @pytest.mark.parametrize("value", ["9\n0", "\x1b[2J", [0], None, 0.5])

@@ -37,9 +37,9 @@ def made_up(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, 3, 3, 1), dtype=np.uint8)
 
 
-def test_memorised_is_three_times_nearer_to_one_image_than_to_any_other():
+def test_memorised_is_equal_or_three_times_nearer_to_one_image_than_to_any_other():
     distances = np.array([[1.0, 3.1], [1.0, 2.9], [0.0, 1.0], [2.0, 6.0], [0.0, 0.0]])
-    assert memorised(distances).tolist() == [True, False, True, False, False]
+    assert memorised(distances).tolist() == [True, False, True, False, True]
 
 
 def test_an_image_is_authentic_unless_nearer_than_the_neighbour_is_to_its_own():

@@ -19,6 +19,7 @@ from depthbias.measures.manifolds import Manifold
 from depthbias.measures.samples import noise_of
 from depthbias.report import sample_browser
 from depthbias.report.claims import judge
+from depthbias.report.doubts import doubts
 from depthbias.report.lights import lights
 from depthbias.report.methods import methods
 from depthbias.report.page import arm_bars, page, pictures
@@ -154,6 +155,7 @@ def made(folder, samples, rows):
         pictures([folder / "kappa.svg", folder / "kappa.png"]),
         samples,
         methods({"seeds": [0]}, "s", [folder / "model.json"], [], [folder / "verdict.csv"]),
+        doubts=doubts(summary),
     )
 
 
@@ -271,3 +273,16 @@ def test_the_page_works_in_a_browser(whole, tmp_path, width):
     assert seen["moved"] == seen["focus"] == told
     assert (seen["hidden"], seen["beside"]) == ("none", "block")
     assert seen["wide"], "the page scrolls sideways"
+
+
+def test_the_page_says_under_the_answer_what_makes_it_mean_little(tmp_path):
+    run = {"study": "s", "ratio": "90-10", "sampler": "ddim-4", "class": "", "n": 40}
+    rows = [
+        run | {"architecture": name, "seed": seed, "metric": "undecidable_share", "value": 1.0}
+        for name in ("depth2", "depth3")
+        for seed in ("0", "all")
+    ]
+    text = made(tmp_path, None, [*named([*arms(0.3), *lpips(0.5)]), *rows])
+    answer, _, rest = text.partition('id="lights"')
+    assert "<li>Nearly all images of all models are undecidable: " in answer
+    assert "class shares mean nothing" not in rest

@@ -59,7 +59,7 @@ def run_and_disturb(folder):
         running = subprocess.Popen(
             [*SNAKEMAKE, "--nocolor", "--workflow-profile", "workflow/profiles/slurm", *SITE],
             cwd=folder,
-            env=os.environ | {"DEPTHBIAS_SAVE_SECONDS": "0"},
+            env=os.environ | {"DEPTHBIAS_SAVE_SECONDS": "0", "DEPTHBIAS_DEVICES": "3"},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -174,7 +174,8 @@ def check_gres_only(folder):
     sampled = "results/tiny/90-10/depth2/seed0/samples-ddim-4.npz"
     before = (folder / sampled).read_bytes()
     (folder / sampled).unlink()
-    done = snakemake(folder, *SITE, sampled, SNAKEMAKE_PROFILE="workflow/profiles/slurm")
+    environment = {"SNAKEMAKE_PROFILE": "workflow/profiles/slurm", "DEPTHBIAS_DEVICES": "3"}
+    done = snakemake(folder, *SITE, sampled, **environment)
     assert done.returncode == 0, done.stdout[-4000:]
     job = re.search(r"submitted with SLURM jobid (\d+)", done.stdout).group(1)
     shown = subprocess.run(

@@ -13,14 +13,31 @@ from itertools import pairwise
 import pytest
 from conftest import ROOT, rules
 
+from depthbias.system.cuda_sight import look
 from depthbias.system.errors import UserError
-from depthbias.system.gpu_lease import ALLOCATIONS, ON_NODE, driver_version, lease, parse_listing
+from depthbias.system.gpu_lease import (
+    ALLOCATIONS,
+    ON_NODE,
+    computing,
+    driver_version,
+    lease,
+    parse_listing,
+)
 
 # Takes a lease, says so in a shared file (appends are atomic), holds it until a file "go" is there
 # and a moment longer, says that it ends.
 HOLDER = """
 import os, sys, time
-from depthbias.system.gpu_lease import lease
+from depthbias.system.cuda_sight import look
+from depthbias.system.errors import UserError
+from depthbias.system.gpu_lease import (
+    ALLOCATIONS,
+    ON_NODE,
+    computing,
+    driver_version,
+    lease,
+    parse_listing,
+)
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 with lease():
     device = os.environ["CUDA_VISIBLE_DEVICES"]
@@ -109,7 +126,16 @@ def test_a_killed_holder_frees_its_device(clean):
 # `length` seconds longer.
 JOB = """
 import os, sys, time
-from depthbias.system.gpu_lease import lease
+from depthbias.system.cuda_sight import look
+from depthbias.system.errors import UserError
+from depthbias.system.gpu_lease import (
+    ALLOCATIONS,
+    ON_NODE,
+    computing,
+    driver_version,
+    lease,
+    parse_listing,
+)
 folder, length = sys.argv[1:]
 log = os.open(folder + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def note(what):
@@ -334,3 +360,182 @@ def test_an_emptier_device_comes_first(clean, monkeypatch):
         with lease():
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+
+# ---- a GPU that torch cannot use, divided GPUs, other systems -----------------------------------
+
+MIG = """\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aaaa-1)
+  MIG 3g.20gb     Device  0: (UUID: MIG-11111111-1111-1111-1111-111111111111)
+  MIG 3g.20gb     Device  1: (UUID: MIG-22222222-2222-2222-2222-222222222222)
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bbbb-2)
+  MIG 3g.20gb     Device  0: (UUID: MIG-33333333-3333-3333-3333-333333333333)"""
+INSTANCES = parse_listing(MIG)
+
+UNUSABLE = [
+    ({"CUDA_VISIBLE_DEVICES": "7"}, "CUDA_VISIBLE_DEVICES=7 as given was to be used"),
+    ({"CUDA_VISIBLE_DEVICES": "GPU-x"}, "CUDA_VISIBLE_DEVICES=GPU-x as given was to be used"),
+    ({"CUDA_VISIBLE_DEVICES": "1,0"}, "GPU GPU-bbbb-2 was to be used"),
+    ({}, "GPU GPU-aaaa-1 was to be used"),
+]
+TORCHES = [
+    (None, "2.6.0+cpu", "torch 2.6.0+cpu is a build for the CPU"),
+    ("12.4", "2.6.0", "torch 2.6.0 (CUDA 12.4) finds no device: the driver is too old"),
+]
+
+
+@pytest.fixture
+def unusable(clean, monkeypatch):
+    """A machine whose nvidia-smi lists two GPUs, and a torch that finds none."""
+    fake_nvidia_smi(clean, TWO_GPUS)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("given", "leased"), UNUSABLE, ids=[w for _, w in UNUSABLE])
+@pytest.mark.parametrize(("cuda", "version", "why"), TORCHES, ids=["CPU build", "driver"])
+def test_a_gpu_that_torch_cannot_use_is_told_in_one_line(
+    unusable, capsys, given, leased, cuda, version, why
+):
+    unusable.setattr("torch.version.cuda", cuda)
+    unusable.setattr("torch.__version__", version)
+    for name, value in given.items():
+        unusable.setenv(name, value)
+    with computing(1) as device:
+        assert device.type == "cpu"
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"device: CPU: {leased}, but ") and why in line
+
+
+@pytest.mark.parametrize("scheduler", ["SLURM_JOB_GPUS", "LSB_JOBID", "PBS_JOBID", "SLURM_JOB_ID"])
+def test_under_a_scheduler_it_stops_the_job(unusable, capsys, scheduler):
+    unusable.setenv("CUDA_VISIBLE_DEVICES", "0")
+    unusable.setenv(scheduler, "3")
+    told = rf"^CPU: .*=0 as given .*; {scheduler} is set"
+    with pytest.raises(UserError, match=told), computing(1):
+        pass
+
+
+@pytest.mark.parametrize(
+    "environment", [{ON_NODE: "1"}, {"CUDA_VISIBLE_DEVICES": "0,1"}], ids=["counted", "numbers"]
+)
+def test_a_scheduler_whose_gpus_nobody_sees_stops_the_job(clean, monkeypatch, environment):
+    fake_nvidia_smi(clean, MIG)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("depthbias.system.gpu_lease.seen_by_cuda", lambda visible: [])
+    monkeypatch.setenv("SLURM_JOB_ID", "3")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    told = "^CPU: .* was to be used, .*; SLURM_JOB_ID is set"
+    with pytest.raises(UserError, match=told), computing(1):
+        pass
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"CUDA_VISIBLE_DEVICES": "", "SLURM_JOB_ID": "3"}, {"SLURM_JOB_ID": "3"}],
+    ids=["told so", "no GPU given"],
+)
+def test_a_job_without_a_gpu_computes_on_the_cpu(unusable, capsys, environment):
+    for name, value in environment.items():
+        unusable.setenv(name, value)
+    with computing(1) as device:
+        assert device.type == "cpu"
+    assert re.match(r"device: CPU, .* (says|no GPU)\n$", capsys.readouterr().err)
+
+
+def test_an_apple_gpu_is_said_not_to_be_used(clean, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    with computing(1) as device:
+        assert device.type == "cpu"
+    told = "device: CPU, no GPU found; the Apple GPU is not used, as it has no float64\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.fixture
+def divided(clean, monkeypatch):
+    """SLURM gave instances 2 and 3 of three, as CUDA's numbers 0 and 1; nvidia-smi lists all."""
+    fake_nvidia_smi(clean, MIG)
+    monkeypatch.setenv("SLURM_JOB_ID", "3")
+
+    def seen(visible):
+        mine = {"0": INSTANCES[1], "1": INSTANCES[2]} | {name: name for name in INSTANCES[1:]}
+        return [mine[visible].removeprefix("MIG-").replace("-", "")] if visible in mine else []
+
+    monkeypatch.setattr("depthbias.system.gpu_lease.seen_by_cuda", seen)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"CUDA_VISIBLE_DEVICES": "0,1"},  # the scheduler's numbers
+        {"CUDA_VISIBLE_DEVICES": ",".join(INSTANCES[1:])},
+        {"CUDA_VISIBLE_DEVICES": "1,0", "SLURM_JOB_GPUS": "4,5"},
+        {ON_NODE: "2"},  # counted, not named
+    ],
+    ids=["numbers", "UUIDs", "other numbers", "counted"],
+)
+def test_of_divided_gpus_those_are_leased_that_cuda_sees(divided, environment):
+    for name, value in environment.items():
+        divided.setenv(name, value)
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with lease():
+        first = os.environ["CUDA_VISIBLE_DEVICES"]
+        divided.delenv("CUDA_VISIBLE_DEVICES")
+        if given:
+            divided.setenv("CUDA_VISIBLE_DEVICES", given)
+        with lease():
+            second = os.environ["CUDA_VISIBLE_DEVICES"]
+        divided.setenv("CUDA_VISIBLE_DEVICES", first)
+    assert {first, second} == set(INSTANCES[1:])
+
+
+def test_where_cuda_cannot_be_asked_all_instances_are_taken_for_real(divided):
+    divided.setattr("depthbias.system.gpu_lease.seen_by_cuda", lambda visible: None)
+    divided.setenv(ON_NODE, "3")
+    with lease() as description:
+        assert description == f"GPU {INSTANCES[0]}"
+
+
+def test_without_a_driver_cuda_cannot_be_asked(monkeypatch):
+    monkeypatch.setattr("depthbias.system.cuda_sight.LIBRARIES", ("libnothing.so.1",))
+    with pytest.raises(StopIteration):
+        look()
+
+
+class FakeCuda:
+    """Stands for the library of the driver: two devices, or none."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def cuInit(self, flags):
+        return 0 if self.count else 100
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = self.count
+
+    def cuDeviceGet(self, device, ordinal):
+        device._obj.value = ordinal
+
+    def cuDeviceGetUuid_v2(self, told, device):
+        told[:] = bytes([device.value + 1] * 16)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_driver_tells_what_cuda_sees(monkeypatch, count):
+    monkeypatch.setattr("depthbias.system.cuda_sight._load", lambda name: FakeCuda(count))
+    assert look() == ["01" * 16, "02" * 16][:count]
+
+
+def test_locks_need_no_user_number(clean, monkeypatch):
+    """Windows has no os.getuid."""
+    monkeypatch.delattr("os.getuid")
+    monkeypatch.setattr("getpass.getuser", lambda: "somebody")
+    monkeypatch.setenv("DEPTHBIAS_DEVICES", "1")
+    with lease() as description:
+        assert description == "GPU 0"
+    assert [folder.name for folder in clean.glob("depthbias-*")] == ["depthbias-somebody"]

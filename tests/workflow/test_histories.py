@@ -1,15 +1,19 @@
 """Random histories, those that once failed, and faults that the histories must find."""
 
 import os
+import re
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from histories import Histories, Toys, files
+from conftest import ROOT
+from histories import Histories, Toys, files, is_target, jobs
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from toy_job import JOBS
+from toy_study import OPTIONS, TARGETS
 
 HISTORIES = int(os.environ.get("HISTORIES", "150"))
 
@@ -88,6 +92,49 @@ def test_the_plan_worked_out_by_hand_is_what_a_fresh_run_makes(toys):
 @pytest.mark.parametrize("fault", KEPT)
 def test_histories_that_once_failed(toys, fault):
     replay(toys, KEPT[fault])
+
+
+REMADE = [
+    "data/tiny/images.npz",
+    "data/tiny/split.json",
+    "results/tiny/90-10/depth2/seed0/model.safetensors",
+    "results/tiny/90-10/depth3/seed0/samples-ddim-4.npz",
+    "results/tiny/bias.csv",
+    "results/tiny/summary.csv",
+    "results/tiny/figures/kappa.svg",
+    "results/tiny/tables/proportions.csv",
+]
+
+
+@pytest.mark.parametrize("how", ["deleted", "changed"])
+def test_the_documented_line_makes_a_file_again_and_nothing_else(toys, how):
+    """docs/troubleshooting.md; the files after it are those before, so that no other job runs."""
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    [line] = re.findall(rf"^\| a file .* {how}.*\| `snakemake (.*? FILE)`", text, re.MULTILINE)
+    folder = toys.copy()
+    before = files(folder)
+    for name in REMADE:
+        if how == "deleted":
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text("x" + before[name])
+        words = line.replace("--cores all", "").replace("FILE", name).split()
+        code, output = toys.server(folder, *OPTIONS, *words)
+        assert code == 0, output
+        assert files(folder) == before, name
+    (folder / JOBS).unlink()
+    assert toys.server(folder, *OPTIONS, *TARGETS)[0] == 0
+    assert not jobs(folder)
+
+
+def test_deleted_figures_and_tables_are_made_again_without_being_named(toys):
+    folder = toys.copy()
+    before = files(folder)
+    deleted = [name for name in REMADE if is_target(name)]
+    for name in deleted:
+        (folder / name).unlink()
+    assert toys.server(folder, *OPTIONS, *TARGETS)[0] == 0
+    assert len(deleted) == 3 and files(folder) == before
 
 
 @pytest.mark.slow

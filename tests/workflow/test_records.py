@@ -7,7 +7,10 @@ import pytest
 from conftest import ROOT
 from snakemake.persistence.file import FilePersistence
 
+from depthbias.system.snakemake_records import record_path
+
 sys.path.insert(0, str(ROOT / "workflow"))
+import records
 from records import refuse_unrecorded
 
 MODEL = "results/tiny/90-10/depth2/seed0/model.safetensors"
@@ -80,3 +83,16 @@ def test_files_of_no_rule_and_metrics_from_git_pass(folder):
     write(folder / MODEL.replace("tiny", "mine"))
     write(folder / "metrics/tiny.json")
     refuse_unrecorded([OUTPUT, Output("metrics/{study,tiny}.json")], ["tiny"])
+
+
+def test_windows_itself_is_refused_in_one_line():
+    with pytest.raises(SystemExit, match=r"^error: Windows itself .* WSL 2") as caught:
+        records.refuse_windows("nt")
+    assert "\n" not in str(caught.value)
+    records.refuse_windows("posix")
+
+
+def test_a_system_that_tells_no_longest_name_has_255(monkeypatch):
+    before = record_path("metadata", "a" * 300)
+    monkeypatch.delattr("os.pathconf")
+    assert record_path("metadata", "a" * 300) == before

@@ -84,7 +84,13 @@ def make_code(folder):
     """The project with toy scripts and library, in a new folder."""
     copy_checkout(folder, toy_params())
     scripts = sorted((folder / "scripts").glob("*.py"))
-    planning = ["config/reading", "data/registry", "data/raw_files", "system/snakemake_records"]
+    planning = [
+        "config/reading",
+        "config/raw_data",
+        "data/registry",
+        "data/raw_files",
+        "system/snakemake_records",
+    ]
     paths = [folder / f"depthbias/{name}.py" for name in planning]  # what workflow/ imports
     kept = {folder / name for path in paths for name in reached(folder, path)}
     for path in (folder / "depthbias").rglob("*.py"):

@@ -22,18 +22,20 @@ use rule compute as classify with:
         meta=of_base(CLASSIFIER_META),
     output:
         CLASSES,
+    wildcard_constraints:
+        **of_own(study for study, block in STUDIES.items() if block.classes),
     params:
         **calls("classify"),
 
 
 use rule script as measure_bias with:
     input:
-        meta=CLASSIFIER_META,
-        control=CONTROL,
+        meta=of_base(CLASSIFIER_META),
+        control=of_base(CONTROL),
         subsets=lambda w: of_study(SUBSET, w),
         classes=lambda w: of_study(CLASSES, w),
         manifold=MANIFOLD,
-        denoising=DENOISING,
+        denoising=effective_depths,
     output:
         BIAS,
     params:

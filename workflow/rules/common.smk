@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from code_digest import digest, use_checkout
 from depthbias.config import reading
+from depthbias.config.raw_data import first_problem
 from depthbias.data.registry import DATA_SETS
 from depthbias.system.errors import UserError
 from records import (
@@ -21,9 +22,11 @@ from records import (
     name_logs,
     raw_content,
     refuse_unrecorded,
+    refuse_windows,
     remember_failures,
 )
 
+refuse_windows()
 use_checkout()
 hold_settings(workflow)
 remember_failures()
@@ -59,6 +62,15 @@ for sweep, block in SWEEPS.items():
             if block.vary == "snapshots":
                 SNAPSHOT_OF[point] = int(value)
 
+# An audit is a study that brings what it measures. Its subjects that come from the same noise are a group: a study of its
+# own, which uses the images, the split and the classifier of the audit.
+TRAINED, AUDITS, GROUPS = list(STUDIES), PARAMS.audits, {}
+for audit, block in AUDITS.items():
+    GROUPS[audit] = block.groups(audit)
+    STUDIES |= {audit: block, **GROUPS[audit]}
+    BASE |= dict.fromkeys(GROUPS[audit], audit)
+AUDITED = [study for study in STUDIES if study not in TRAINED]
+
 
 wildcard_constraints:
     study=any_of(STUDIES),
@@ -66,7 +78,7 @@ wildcard_constraints:
     ratio=r"natural|[\d.]+(-[\d.]+)+",
     architecture=r"[a-z0-9-]+",
     seed=r"\d+",
-    sampler=r"[a-z]+-\d+",
+    sampler=r"given|[a-z]+-\d+",
 
 
 # Paths. {study}, {ratio}, {architecture}, {seed} and {sampler} are the only wildcards, {sweep} in the figure of a sweep.
@@ -127,6 +139,12 @@ THEORY_PARTS = {
 }
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"
+# Of what is brought.
+BROUGHT = "data/{study}/brought.json"
+BROUGHT_SAMPLES = f"{RUN}/brought-{{sampler}}.json"
+AUDIT = "results/{study}/audit.json"
+PAIRS = "results/{study}/pairs.csv"
+CARD = "results/{study}/card.md"
 METRICS = "metrics/{study}.json"  # kept in git, outside what DVC stores: dvc metrics, dvc plots
 METRICS_PLOT = "metrics/{study}.csv"
 # Every format is a target: of a job whose other files are there, Snakemake makes a file again only if it is asked for.
@@ -147,6 +165,11 @@ def raw_state(wildcards):
     data = study_of(wildcards).data
     made = IMAGES.format(study=wildcards.study)
     return raw_content(data.raw, made) if DATA_SETS[data.dataset].watched else ""
+
+
+def of_own(names):
+    """A wildcard constraint: these studies."""
+    return {"study": any_of(names)}
 
 
 def of_base(path):
@@ -185,7 +208,19 @@ def of_wildcards(w):
 def embeddings_of(w):
     """How the images of a study are embedded, as flags."""
     study = study_of(w)
-    return flags(embeddings=study.neighbors.embeddings, backbone=study.diversity.backbone)
+    distance = {"backbone": study.diversity.backbone} if study.diversity else {}
+    return flags(embeddings=study.neighbors.embeddings, **distance)
+
+
+def of_classifier(path):
+    """The file of the classifier of a study, where there is one: a study that brings may lack it."""
+    return lambda w: of_base(path)(w) if study_of(w).classes else []
+
+
+def effective_depths(w):
+    """The file that tells the effective depths of a study's models, if it has any that are known."""
+    is_audit, block = w.study in AUDITED, study_of(w)
+    return [] if is_audit and not block.models else expand(DENOISING, study=w.study)
 
 
 def endpoint_of(w):
@@ -340,9 +375,21 @@ def asked_for(words):
 
     And the theory bench, where a word names it or a part of it.
     """
-    named = {s for s in PARAMS.studies for w in words if w == s or w.endswith(f"_{s}")}
+    named = {s for s in [*PARAMS.studies, *AUDITS] for w in words if w == s or w.endswith(f"_{s}")}
     theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
     return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
+
+
+def refuse_impossible(words):
+    """Exit with one line if the raw files of the studies that the words of a command name do not fit params.yaml.
+
+    Those of the active studies, if it names none.
+    """
+    known = [*PARAMS.studies, *AUDITS]
+    named = [s for s in known for w in words if w == s or w.endswith(f"_{s}") or f"/{s}/" in w]
+    checked = [study for study in named or ACTIVE if study in PARAMS.studies]
+    if problem := first_problem(PARAMS, dict.fromkeys(checked)):
+        sys.exit(f"error: params.yaml: {problem}")
 
 
 def disjoint_figure(study):
@@ -417,4 +464,5 @@ def targets(phase, study):
             *study_figures(study),
         ],
         "sweeps": lambda: sweep_figures(study),
+        "audit": lambda: expand([SUMMARY, PAIRS, PAGE, AUDIT, CARD], study=study),
     }[phase]()

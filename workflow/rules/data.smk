@@ -7,6 +7,8 @@ rule prepare:
         labels=lambda w: study_of(w).data.labels or [],
     output:
         IMAGES,
+    wildcard_constraints:
+        **of_own(TRAINED),
     localrule: True
     conda:
         "../../environment.yml"
@@ -25,6 +27,8 @@ use rule script as split with:
         images=IMAGES,
     output:
         SPLIT,
+    wildcard_constraints:
+        **of_own(TRAINED),
     localrule: True
     params:
         **calls(
@@ -44,6 +48,9 @@ use rule script as subset with:
         split=of_base(SPLIT),
     output:
         SUBSET,
+    wildcard_constraints:
+        **of_own(TRAINED),
+    priority: 1  # before any training, as it finds a size that the data do not allow
     localrule: True
     params:
         **calls(

@@ -19,5 +19,7 @@ use rule on_gpu as measure_model with:
         trajectories=TRAJECTORIES,
         denoising=DENOISING_RUN,
         flips=FLIPS_RUN,
+    wildcard_constraints:
+        **of_own(TRAINED),
     params:
         **calls("measure_model", measured_options) | {"files": measured_files},

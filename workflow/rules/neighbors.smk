@@ -7,8 +7,8 @@ use rule on_gpu as embed_real with:
     input:
         images=IMAGES,
         split=SPLIT,
-        model=CLASSIFIER,
-        meta=CLASSIFIER_META,
+        model=of_classifier(CLASSIFIER),
+        meta=of_classifier(CLASSIFIER_META),
     output:
         EMBEDDED_REAL,
     params:
@@ -19,8 +19,8 @@ use rule on_gpu as embed with:
     input:
         samples=SAMPLES,
         classes=CLASSES,
-        model=of_base(CLASSIFIER),
-        meta=of_base(CLASSIFIER_META),
+        model=of_classifier(CLASSIFIER),
+        meta=of_classifier(CLASSIFIER_META),
     output:
         EMBEDDED,
     params:
@@ -29,7 +29,7 @@ use rule on_gpu as embed with:
 
 use rule script as measure_diversity with:
     input:
-        real=EMBEDDED_REAL,
+        real=of_base(EMBEDDED_REAL),
         embedded=lambda w: of_study(EMBEDDED, w, sampler=main_sampler(w)),
         subsets=lambda w: of_study(SUBSET, w),
     output:

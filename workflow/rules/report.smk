@@ -240,6 +240,8 @@ use rule script as write_page with:
         usage=lambda w: [*of_study(TRAIN_USAGE, w), *of_study(SAMPLE_USAGE, w)],
     output:
         PAGE,
+    wildcard_constraints:
+        **of_own(TRAINED),
     params:
         **calls(
             "write_page",

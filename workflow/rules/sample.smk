@@ -9,6 +9,8 @@ use rule on_gpu as sample with:
     output:
         output=SAMPLES,
         usage=SAMPLE_USAGE,
+    wildcard_constraints:
+        sampler=r"[a-z]+-\d+",
     params:
         **calls(
             "sample",

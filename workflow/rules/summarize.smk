@@ -25,6 +25,8 @@ use rule script as summarize with:
             category="Tables",
             labels={"study": "{study}", "table": "every measurement (summary.csv)"},
         ),
+    wildcard_constraints:
+        **of_own(TRAINED),
     localrule: True
     params:
         **calls("summarize"),

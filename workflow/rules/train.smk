@@ -14,7 +14,7 @@ use rule on_gpu as train with:
         kept_snapshots=SNAPSHOTS,
         usage=TRAIN_USAGE,
     wildcard_constraints:
-        study=any_of(study for study in STUDIES if study not in SNAPSHOT_OF),
+        study=any_of(study for study in TRAINED if study not in SNAPSHOT_OF),
     params:
         **calls(
             "train",
