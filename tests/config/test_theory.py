@@ -8,6 +8,7 @@ from depthbias.system.errors import UserError
 
 LAND, MOLRG = "theory.landscape", "theory.molrg"
 JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
+BYPASS, MARK = "theory.bypass", "theory.watermark"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,18 @@ JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
         (f"{EDITING}.columns", [0, 9], "columns 0 to 9: a region needs"),
         (f"{EDITING}.rows", [4], "at least 2"),
         (f"{EDITING}.sampler", "ddpm-20", "theory.editing.sampler"),
+        (f"{BYPASS}.percentages", [0, 101], "less than or equal to 100, not 101"),
+        (f"{BYPASS}.percentages", [-1, 50], "greater than or equal to 0, not -1"),
+        (f"{BYPASS}.percentages", [50, 0], "must increase"),
+        (f"{BYPASS}.schedules", ["al"], "'progressive', not 'al'"),
+        (f"{BYPASS}.sampler", "heun-18", "heun-18"),
+        (f"{BYPASS}.study", "digit", "did you mean 'digits'"),
+        (f"{MARK}.study", "digit", "did you mean 'digits'"),
+        (f"{MARK}.architecture", "depth9", "no 'depth9' in digits; did you mean 'depth"),
+        (f"{MARK}.radius", 5, "theory.watermark.radius: 5 in images of 8 pixels: at most 4"),
+        (f"{MARK}.sigmas", [1, 0.5], "must increase"),
+        (f"{MARK}.sigmas", [0.001, 1], "greater than 0.01"),
+        (f"{MARK}.attacks", ["jpg"], "'jpeg'"),
         ("studies.theory", PARAMS["studies"]["digits"], "has a meaning of its own"),
     ],
 )
@@ -41,6 +54,14 @@ def test_impossible_values_are_refused_in_one_line(path, value, words):
     with pytest.raises(UserError) as error:
         parse(changed(path, value))
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_study_without_a_mid_block_cannot_be_bypassed():
+    content = changed("studies.digits.architectures", ["dit-small"])
+    with pytest.raises(
+        UserError, match=r"theory.bypass.study: no architecture of digits has a mid"
+    ):
+        parse(content)
 
 
 def test_a_file_without_the_block_has_no_bench():
