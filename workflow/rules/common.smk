@@ -16,6 +16,7 @@ from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.config.raw_data import first_problem
 from depthbias.data.registry import DATA_SETS
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError
 from records import (
     hold_settings,
@@ -136,6 +137,8 @@ MATCHED = "results/sweeps/{sweep}-matched"
 THEORY_PARTS = {
     "landscape": "results/theory/landscape.csv",
     "molrg": "results/theory/molrg.csv",
+    "bypass": "results/theory/bypass.csv",
+    "watermark": "results/theory/watermark.csv",
 }
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"
@@ -376,8 +379,10 @@ def asked_for(words):
     And the theory bench, where a word names it or a part of it.
     """
     named = {s for s in [*PARAMS.studies, *AUDITS] for w in words if w == s or w.endswith(f"_{s}")}
-    theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
-    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
+    theory = any(word.split("_")[0] == "theory" for word in words)
+    if theory and PARAMS.theory:
+        named |= {part.study for _, part in PARAMS.theory if hasattr(part, "study")}
+    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + ["theory"] * theory
 
 
 def refuse_impossible(words):

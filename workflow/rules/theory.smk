@@ -1,7 +1,9 @@
-# Input: the block `theory` of params.yaml, and training images of one study. Output: results/theory/: a table of each part,
-# summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg.
+# Input: the block `theory` of params.yaml, training images of one study, and trained models. Output: results/theory/: a
+# table of each part, summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg,
+# theory_bypass, theory_watermark.
 
 OF_LANDSCAPE, OF_MOLRG = PARAMS.theory.landscape, PARAMS.theory.molrg
+OF_BYPASS, OF_WATERMARK = PARAMS.theory.bypass, PARAMS.theory.watermark
 
 # {part: {name of a figure: title in the report}}. A figure's function: depthbias/report/theory_figures.py.
 THEORY_FIGURES = {
@@ -14,6 +16,12 @@ THEORY_FIGURES = {
     "molrg": {
         "phases": "subspaces recovered, against dimension and points",
         "boundary": "the boundary of recovery, and the learned denoiser",
+    },
+    "bypass": {"bypass": "the mid block bypassed, by schedule and percentage"},
+    "watermark": {
+        "watermark": "a watermark found again, against its noise level",
+        "watermark-roc": "a watermark found again, against false alarms",
+        "tradeoff": "a watermark seen and found: measured and predicted",
     },
 }
 
@@ -44,6 +52,78 @@ use rule compute as measure_molrg with:
         THEORY_PARTS["molrg"],
     params:
         **calls("measure_molrg", flags(OF_MOLRG.model_dump(), seed=PARAMS.theory.seed)),
+
+
+def bypassed(path):
+    """The files of the U-Nets whose mid block is bypassed."""
+    study = STUDIES[OF_BYPASS.study]
+    names = [name for name in study.architectures if get_architecture(name).has_mid_block]
+    return expand(
+        path,
+        study=OF_BYPASS.study,
+        ratio=study.ratios[0],
+        architecture=names,
+        seed=study.seeds,
+    )
+
+
+use rule on_gpu as measure_bypass with:
+    input:
+        models=bypassed(MODEL),
+        metas=bypassed(MODEL_META),
+        subsets=expand(
+            SUBSET,
+            study=OF_BYPASS.study,
+            ratio=STUDIES[OF_BYPASS.study].ratios[0],
+            seed=STUDIES[OF_BYPASS.study].seeds,
+        ),
+        images=IMAGES.format(study=OF_BYPASS.study),
+        split=SPLIT.format(study=OF_BYPASS.study),
+        classifier=CLASSIFIER.format(study=OF_BYPASS.study),
+        classifier_meta=CLASSIFIER_META.format(study=OF_BYPASS.study),
+    output:
+        THEORY_PARTS["bypass"],
+    params:
+        **calls(
+            "measure_bypass",
+            flags(
+                OF_BYPASS.model_dump(exclude={"study", "images"}),
+                count=OF_BYPASS.images,
+                backbone=STUDIES[OF_BYPASS.study].diversity.backbone,
+                quality_k=STUDIES[OF_BYPASS.study].quality.manifold_k,
+                noise_seed=STUDIES[OF_BYPASS.study].sampling.noise_seeds[0],
+                batch_size=STUDIES[OF_BYPASS.study].sampling.batch_size,
+            ),
+        ),
+
+
+MARKED = {
+    "study": OF_WATERMARK.study,
+    "ratio": STUDIES[OF_WATERMARK.study].ratios[0],
+    "architecture": OF_WATERMARK.architecture,
+    "seed": STUDIES[OF_WATERMARK.study].seeds[0],
+}
+
+
+use rule on_gpu as measure_watermark with:
+    input:
+        model=MODEL.format(**MARKED),
+        meta=MODEL_META.format(**MARKED),
+        images=IMAGES.format(**MARKED),
+        subset=SUBSET.format(**MARKED),
+    output:
+        THEORY_PARTS["watermark"],
+    params:
+        **calls(
+            "measure_watermark",
+            flags(
+                OF_WATERMARK.model_dump(exclude={"study", "architecture", "images"}),
+                count=OF_WATERMARK.images,
+                noise_seed=STUDIES[OF_WATERMARK.study].sampling.noise_seeds[0],
+                key_seed=PARAMS.theory.seed,
+                batch_size=STUDIES[OF_WATERMARK.study].sampling.batch_size,
+            ),
+        ),
 
 
 use rule script as summarize_theory with:
