@@ -14,7 +14,7 @@ import torch
 from scipy.stats import ncx2
 from torch import Tensor
 
-from depthbias.diffusion.noise import initial_noise
+from depthbias.estimates.intervals import stream
 from depthbias.system.errors import UserError
 from depthbias.theory.watermark_names import BANDS
 
@@ -59,12 +59,19 @@ def band(name: str, size: int, radius: float) -> Band:
     return Band(mask, mask & (place <= partner), mask & (place == partner))
 
 
-def draw_keys(seed: int, indices: Sequence[int], shape: Sequence[int]) -> Tensor:
-    """The key of every image at noise level 1: complex128 [N, C, S, S], the transform of noise.
+def draw_marks(seed: int, indices: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """Standard normal float64 [N, *shape] that marks image i; it depends on (seed, i) alone.
 
-    The key of image i depends on (seed, i) alone.
+    It has a stream of its own: images start from noise that may have the same seed, and a key made
+    of that noise would be in every image, marked or not.
     """
-    return torch.fft.fft2(initial_noise(seed, indices, shape).double())
+    drawn = [stream("watermark", str(seed), str(i)).standard_normal(tuple(shape)) for i in indices]
+    return torch.from_numpy(np.stack(drawn))
+
+
+def draw_keys(seed: int, indices: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """The key of every image at noise level 1: complex128 [N, C, S, S], the transform of noise."""
+    return torch.fft.fft2(draw_marks(seed, indices, shape))
 
 
 def inject(x: Tensor, keys: Tensor, chosen: Band, sigma: float) -> Tensor:

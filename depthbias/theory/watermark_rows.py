@@ -26,7 +26,7 @@ from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import Run
 from depthbias.measures.membership import auc, side
 from depthbias.theory.attacks import attack
-from depthbias.theory.watermark import band, draw_keys, inject, p_values
+from depthbias.theory.watermark import band, draw_keys, draw_marks, inject, p_values
 
 FALSE_POSITIVES = 0.01
 ROC = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # false positives shown
@@ -211,7 +211,7 @@ def direction_rows(
     """
     indices, basis = range(plan.images), directions.basis
     noise = initial_noise(plan.noise_seed, indices, shape)
-    mark = initial_noise(plan.key_seed, indices, shape)
+    mark = draw_marks(plan.key_seed, indices, shape).float()
     for sigma in plan.sigmas:
         x = carrier.noised(noise, sigma)
         put = sigma * MARK * mark

@@ -7,6 +7,7 @@ from scipy.stats import kstest
 
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.diffusion.inversion import invert
+from depthbias.diffusion.noise import initial_noise
 from depthbias.diffusion.samplers import ddim
 from depthbias.diffusion.schedules import levels_from
 from depthbias.estimates.runs import Run
@@ -76,6 +77,13 @@ def test_what_is_injected_is_detected_without_error(name):
 
 def test_keys_belong_to_the_image():
     assert torch.equal(draw_keys(3, [4], (1, 8, 8))[0], draw_keys(3, range(5), (1, 8, 8))[4])
+
+
+@pytest.mark.parametrize("name", BANDS)
+def test_keys_know_nothing_of_the_noise_of_the_same_seed(name):
+    shape = (1, 8, 8)
+    x, keys = initial_noise(0, range(500), shape).double(), draw_keys(0, range(500), shape)
+    assert kstest(p_values(x, keys, band(name, 8, 2), 1.0), "uniform").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("name", BANDS)
@@ -165,7 +173,7 @@ def test_directions_are_orthonormal_and_end_in_the_null_space():
 
 def test_gains_of_the_gaussian_are_those_of_the_formula():
     found, sigmas = gaussian(), [0.3, 1.0]
-    plan = Plan(["low"], 1, sigmas, ["none"], 40, 0, 1)
+    plan = Plan(["low"], 1, sigmas, ["none"], 40, 0, 0)  # seeds as in params.yaml
     rows = tidy(direction_rows(GaussianCarrier(found), RUN, directions_of(found), (1, 4, 4), plan))
     for sigma in sigmas:
         gain = of(rows, "watermark_gain")
