@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# For pipelines of diffusers that read prompts; beside the environment, as they make every import of diffusers slower.
+PROMPTS := transformers tokenizers typer annotated-doc shellingham
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -15,6 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(0 if ok else "error: Python %d.%d found, 3.11 to 3.13 needed: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,export]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --target .venv/prompts --upgrade $(PROMPTS)
 	@touch $@
 
 demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores), print their answers, write results/report.html

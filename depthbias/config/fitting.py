@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from depthbias.config.blocks import Training
 from depthbias.config.checks import told
+from depthbias.config.theory import Bypass, Watermark
 from depthbias.data.subsets import check_counts, class_counts, percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import MOST_STEPS, SAMPLERS, samplers_for
 from depthbias.estimates.arm_names import slope_names
 from depthbias.system.errors import suggestion
+from depthbias.theory.region import check_region
 from depthbias.vision.other_classifiers import NETWORK
 
 if TYPE_CHECKING:
@@ -164,11 +166,21 @@ def _theory(params: "Params") -> Iterator[str]:
     if params.theory is None:
         return
     landscape, molrg = params.theory.landscape, params.theory.molrg
-    for key, names in (("study", [landscape.study]), ("kappa_of", landscape.kappa_of)):
+    jacobian, editing = params.theory.jacobian, params.theory.editing
+    named = {
+        "landscape.study": [landscape.study],
+        "landscape.kappa_of": landscape.kappa_of,
+        "jacobian.study": [jacobian.study],
+        "editing.study": [editing.study],
+    }
+    for key, names in named.items():
         for name in names:
             if name not in params.studies:
                 hint = suggestion(name, params.studies)
-                yield f"theory.landscape.{key}: no study {name!r}{hint}"
+                yield f"theory.{key}: no study {name!r}{hint}"
+    if editing.study in params.studies:
+        size = params.studies[editing.study].data.size
+        yield from told(check_region, editing.rows, editing.columns, size, key="theory.editing: ")
     for name in landscape.kappa_of:
         if name in params.studies and len(params.studies[name].ratios) < 2:
             yield f"theory.landscape.kappa_of: {name} has one ratio, and kappa needs two"
@@ -176,6 +188,37 @@ def _theory(params: "Params") -> Iterator[str]:
         yield (
             f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "
             f"into a space of {molrg.space}: lower them, or raise theory.molrg.space"
+        )
+    yield from _bypass(params, params.theory.bypass)
+    yield from _watermark(params, params.theory.watermark)
+
+
+def _bypass(params: "Params", bypass: Bypass) -> Iterator[str]:
+    if bypass.study not in params.studies:
+        hint = suggestion(bypass.study, params.studies)
+        yield f"theory.bypass.study: no study {bypass.study!r}{hint}"
+        return
+    names = params.studies[bypass.study].architectures
+    if not any(get_architecture(name).has_mid_block for name in names):
+        yield (
+            f"theory.bypass.study: no architecture of {bypass.study} has a mid block: name "
+            "another study"
+        )
+
+
+def _watermark(params: "Params", watermark: Watermark) -> Iterator[str]:
+    if watermark.study not in params.studies:
+        hint = suggestion(watermark.study, params.studies)
+        yield f"theory.watermark.study: no study {watermark.study!r}{hint}"
+        return
+    study, name = params.studies[watermark.study], watermark.architecture
+    if name not in study.architectures:
+        hint = suggestion(name, study.architectures)
+        yield f"theory.watermark.architecture: no {name!r} in {watermark.study}{hint}"
+    if watermark.radius > study.data.size / 2:
+        yield (
+            f"theory.watermark.radius: {watermark.radius:g} in images of {study.data.size} "
+            f"pixels: at most {study.data.size / 2:g}"
         )
 
 

@@ -1,14 +1,18 @@
-"""The block `theory` of params.yaml: the experiments on models that are known exactly."""
+"""The block `theory` of params.yaml: the papers' experiments on theory."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from depthbias.config.blocks import Block, Name
+from depthbias.config.blocks import DETERMINISTIC, Block, Name, OneOf
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.subsets import percentages
 from depthbias.system.errors import UserError
+from depthbias.theory.schedule_names import SCHEDULE_TITLES
+from depthbias.theory.watermark_names import ATTACKS, BANDS
 
+Level = TypeVar("Level", int, float)
+ONE_CALL = r"^(ddim|dpmpp)-[1-9][0-9]*$"  # methods that call the denoiser once a step
 Unique = AfterValidator(refuse_repeats)
 
 
@@ -22,7 +26,7 @@ def _two_parts(ratio: str) -> str:
     return ratio
 
 
-def _rising(levels: list[float]) -> list[float]:
+def _rising(levels: list[Level]) -> list[Level]:
     if levels != sorted(set(levels)):
         raise ValueError(f"{levels} must increase, each level once")
     return levels
@@ -62,9 +66,86 @@ class Molrg(Block):
     starts: Annotated[int, Field(ge=3)] = Field(description="starts of K-subspaces")
 
 
+Levels = Annotated[
+    list[Annotated[float, Field(gt=0.01, le=80)]], AfterValidator(_rising), Field(min_length=1)
+]
+Strengths = Annotated[list[PositiveInt], AfterValidator(_rising), Field(min_length=1)]
+Ends = Annotated[list[NonNegativeInt], Field(min_length=2, max_length=2)]
+
+
+class Jacobian(Block):
+    """Rank and local linearity of the denoisers of a study."""
+
+    study: Name = Field(description="the study whose models are measured; they are trained first")
+    sigmas: Levels = Field(description="noise levels, rising, where images span -1 to 1")
+    trajectories: Annotated[int, Field(ge=2)] = Field(description="sampled from a model")
+    strengths: Strengths = Field(
+        description="lengths of steps of local linearity, percent of the noise's, rising"
+    )
+
+
+class Editing(Block):
+    """Edits of a region of generated images along directions of the Jacobian."""
+
+    study: Name = Field(description="the study whose models edit; they are trained first")
+    levels: Levels = Field(description="noise levels at which images are edited, rising")
+    images: Annotated[int, Field(ge=2)] = Field(description="that are edited, of a model")
+    rows: Ends = Field(description="of the region: from, up to; the first row is 0")
+    columns: Ends = Field(description="of the region: from, up to")
+    kept: NonNegativeInt = Field(
+        description="leading directions that act outside of the region, which are projected off"
+    )
+    strengths: Strengths = Field(
+        description="lengths of an edit's step, percent of the noise's, rising"
+    )
+    sampler: Annotated[str, Field(pattern=DETERMINISTIC)] = Field(
+        default="dpmpp-12", description="deterministic method-steps, from the level down to 0"
+    )
+
+
+class Bypass(Block):
+    """The mid block of U-Nets bypassed while they sample."""
+
+    study: Name = Field(description="the study whose U-Nets, of its first ratio, are bypassed")
+    schedules: Annotated[list[Annotated[str, OneOf(SCHEDULE_TITLES)]], Unique] = Field(
+        min_length=1,
+        description="all steps, a third of them, or fading in the first third (progressive)",
+    )
+    percentages: Annotated[list[Annotated[int, Field(ge=0, le=100)]], AfterValidator(_rising)] = (
+        Field(min_length=2, description="of the mid block, rising")
+    )
+    sampler: Annotated[str, Field(pattern=ONE_CALL)] = Field(
+        description="method-steps, a method of one call of the U-Net a step"
+    )
+    images: Annotated[int, Field(ge=2)] = Field(description="of a model at every percentage")
+
+
+class Watermark(Block):
+    """A watermark in the Fourier coefficients of noised images."""
+
+    study: Name = Field(description="the study whose model, of its first ratio and seed, is marked")
+    architecture: str = Field(description="of that model")
+    bands: Annotated[list[Annotated[str, OneOf(BANDS)]], Unique] = Field(
+        min_length=1, description="low: around the constant; high: around the finest checkerboard"
+    )
+    radius: Annotated[float, Field(ge=1)] = Field(description="of a band, in frequencies")
+    sigmas: Annotated[list[Annotated[float, Field(gt=0.01, lt=80)]], AfterValidator(_rising)] = (
+        Field(min_length=2, description="levels of noise at which images are marked, rising")
+    )
+    attacks: Annotated[list[Annotated[str, OneOf(ATTACKS)]], Unique] = Field(
+        min_length=1, description="what images go through before the mark is looked for"
+    )
+    images: Annotated[int, Field(ge=10)] = Field(description="marked, and unmarked")
+    steps: PositiveInt = Field(description="of DDIM, and of its inversion")
+
+
 class Theory(Block):
     """The theory bench."""
 
     seed: NonNegativeInt = Field(default=0, description="draws everything that is drawn")
     landscape: Landscape
     molrg: Molrg
+    jacobian: Jacobian
+    editing: Editing
+    bypass: Bypass
+    watermark: Watermark

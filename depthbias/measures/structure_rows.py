@@ -1,6 +1,6 @@
 """Measurements of linear and Gaussian structure as tidy rows, at every noise level and regime."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ def regime(sigma: float) -> str:
     return next((name for name, (_, end) in REGIMES.items() if sigma < end), "high")
 
 
-COSINES = ("linearity", "linearity_centred", "alignment")  # at most 1
+UNBOUNDED, SHARE = (0.0, np.inf), (0.0, 1.0)
+BOUNDS = dict.fromkeys(("linearity", "linearity_centred", "alignment"), SHARE)
 TRENDS = ("linearity", "linearity_centred", "score_error:gaussian", "score_error:linear")
 
 
@@ -50,26 +51,35 @@ def read_structures(paths: Iterable[Path], study: str) -> list[Structure]:
     return runs
 
 
-def structure_rows(runs: Sequence[Structure]) -> Iterator[dict[str, Any]]:
+def structure_rows(
+    runs: Sequence[Structure],
+    trends: Sequence[str] = TRENDS,
+    bounds: Mapping[str, tuple[float, float]] = BOUNDS,
+) -> Iterator[dict[str, Any]]:
     """Rows of every run, over seeds and over depth.
 
     k: the angle or index of the measure. sigma: the noise level; it is empty where class names a
     regime, over whose levels the value is a mean (of the same pairs or images, so that its interval
-    is that of their means). Slopes on depth are given for regimes only. Intervals are cut where the
-    measure ends.
+    is that of their means). Slopes on depth are given for regimes only, of the metrics in `trends`.
+    Intervals are cut where the measure ends: at the bounds of its name before a colon, else at 0.
     """
     sigmas = runs[0].sigmas
     for place, sigma in enumerate(sigmas):
-        yield from _rows(runs, np.array([place]), [], sigma=float(sigma))
+        for row in _rows(runs, np.array([place]), [], bounds):
+            yield row | {"sigma": float(sigma)}
     regimes = np.array([regime(sigma) for sigma in sigmas])
     for name in REGIMES:
         places = np.flatnonzero(regimes == name)
         if len(places):
-            yield from _rows(runs, places, TRENDS, **{"class": name})
+            for row in _rows(runs, places, trends, bounds):
+                yield row | {"class": name}
 
 
 def _rows(
-    runs: Sequence[Structure], places: np.ndarray, trends: Sequence[str], **keys: Any
+    runs: Sequence[Structure],
+    places: np.ndarray,
+    trends: Sequence[str],
+    bounds: Mapping[str, tuple[float, float]],
 ) -> Iterator[dict[str, Any]]:
     """Rows of the means over some noise levels."""
     measured = []
@@ -79,8 +89,8 @@ def _rows(
             measured.append(mean_of(values[places].mean(axis=0), model.run, metric, k=int(k or 0)))
     for row in rows_of(measured, trends):
         metric = row["metric"].removesuffix(":")
-        low, high = -np.inf, np.inf
-        if "_per_depth" not in metric:
-            low, high = 0.0, 1.0 if metric in COSINES else np.inf
+        low, high = bounds.get(metric.partition(":")[0], UNBOUNDED)
+        if "_per_depth" in metric:
+            low, high = -np.inf, np.inf
         cut = {end: float(np.clip(row[end], low, high)) for end in ("lower", "upper")}
-        yield row | cut | {"metric": metric} | keys
+        yield row | cut | {"metric": metric}

@@ -101,12 +101,14 @@ def plot_levels(summary: pd.DataFrame, measures: Sequence[Measure], share: bool)
 
 
 @styled()
-def plot_against_depth(summary: pd.DataFrame) -> Figure:
+def plot_against_depth(
+    summary: pd.DataFrame, measures: Sequence[Measure] = AGAINST_DEPTH
+) -> Figure:
     """How depth relates to linearity: means over each regime of noise levels against depth.
 
     A column a regime, a row a measure, a line a ratio (and series).
     """
-    rows = [_rows(summary, measure, single=False) for measure in AGAINST_DEPTH]
+    rows = [_rows(summary, measure, single=False) for measure in measures]
     whole = pd.concat(rows)
     blocks = ratio_blocks(whole)
     marks = _block_marks(blocks)
@@ -114,7 +116,7 @@ def plot_against_depth(summary: pd.DataFrame) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     areas = {name: ends for name, ends in REGIMES.items() if (whole["class"] == name).any()}
     grid = figure.subplots(len(rows), len(areas), squeeze=False, sharex=True)
-    for measure, mine, line in zip(AGAINST_DEPTH, rows, grid, strict=True):
+    for measure, mine, line in zip(measures, rows, grid, strict=True):
         for name, axes in zip(areas, line, strict=True):
             here = mine[mine["class"] == name]
             depth_axis(axes, whole, control=False)

@@ -46,8 +46,6 @@ class Embedder:
         classifier: tuple[Classifier, Mapping[str, Any]] | None,
         device: torch.device,
     ) -> None:
-        if backbone not in (*BACKBONES, NO_BACKBONE):
-            raise UserError(f"backbone {backbone!r} is none of {', '.join(BACKBONES)}")
         if classifier is None and "classifier" in (*names, backbone):
             raise UserError("embedding classifier: give the classifier of the study")
         self.device, self._backbone_name = device, backbone
@@ -55,11 +53,8 @@ class Embedder:
             self._classifier, self._meta = classifier[0].to(device), classifier[1]
         self._encoders = {name: self._encoder(name) for name in names}
         if backbone != NO_BACKBONE:
-            self._backbone = (
-                classifier_backbone(self._classifier)
-                if backbone == "classifier"
-                else load_lpips(backbone.removeprefix("lpips-")).to(device)
-            )
+            network = self._classifier if classifier else None
+            self._backbone = load_backbone(backbone, network, device)
 
     def vectors(
         self, images: np.ndarray, rows: np.ndarray, report: Report = lambda done: None
@@ -69,6 +64,8 @@ class Embedder:
         Without pixels, which the images themselves are. UserError for values that are not finite.
         """
         found: dict[str, np.ndarray] = {}
+        if set(self._encoders) == {"pixels"}:
+            return found
         for start in range(0, len(rows), BATCH):
             batch = to_float(torch.from_numpy(images[rows[start : start + BATCH]]).to(self.device))
             for name, encode in self._encoders.items():
@@ -162,6 +159,20 @@ def classifier_backbone(model: Classifier) -> Backbone:
     return lambda images: [
         (output, output.new_ones(output.shape[1])) for output in block_outputs(model, images)
     ]
+
+
+def load_backbone(name: str, classifier: Classifier | None, device: torch.device) -> Any:
+    """The network of a perceptual distance, on the device; UserError for an unknown name.
+
+    classifier: the study's own, on the device, for the distance of that name.
+    """
+    if name not in BACKBONES:
+        raise UserError(f"backbone {name!r} is none of {', '.join(BACKBONES)}")
+    if name == "classifier":
+        if classifier is None:
+            raise UserError("backbone classifier: give the classifier of the study")
+        return classifier_backbone(classifier)
+    return load_lpips(name.removeprefix("lpips-")).to(device)
 
 
 def _linear_weights(net: str) -> dict[str, str]:

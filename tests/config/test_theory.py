@@ -7,6 +7,8 @@ from depthbias.config.reading import parse
 from depthbias.system.errors import UserError
 
 LAND, MOLRG = "theory.landscape", "theory.molrg"
+JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
+BYPASS, MARK = "theory.bypass", "theory.watermark"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,28 @@ LAND, MOLRG = "theory.landscape", "theory.molrg"
         (f"{MOLRG}.dimensions", [2, 25], "two subspaces of 25 do not fit into a space of 48"),
         (f"{MOLRG}.dimensions", [2, 2], "listed twice"),
         (f"{MOLRG}.pionts", 3, "did you mean 'points'"),
+        (f"{JACOBIAN}.study", "digit", "did you mean 'digits'"),
+        (f"{JACOBIAN}.sigmas", [1, 0.5], "must increase"),
+        (f"{JACOBIAN}.sigmas", [1, 100], "less than or equal to 80"),
+        (f"{JACOBIAN}.strengths", [20, 20], "must increase"),
+        (f"{EDITING}.study", "mnisst", "did you mean 'mnist'"),
+        (f"{EDITING}.levels", [1, 0.5], "must increase"),
+        (f"{EDITING}.rows", [4, 4], "theory.editing: rows 4 to 4"),
+        (f"{EDITING}.columns", [0, 9], "columns 0 to 9: a region needs"),
+        (f"{EDITING}.rows", [4], "at least 2"),
+        (f"{EDITING}.sampler", "ddpm-20", "theory.editing.sampler"),
+        (f"{BYPASS}.percentages", [0, 101], "less than or equal to 100, not 101"),
+        (f"{BYPASS}.percentages", [-1, 50], "greater than or equal to 0, not -1"),
+        (f"{BYPASS}.percentages", [50, 0], "must increase"),
+        (f"{BYPASS}.schedules", ["al"], "'progressive', not 'al'"),
+        (f"{BYPASS}.sampler", "heun-18", "heun-18"),
+        (f"{BYPASS}.study", "digit", "did you mean 'digits'"),
+        (f"{MARK}.study", "digit", "did you mean 'digits'"),
+        (f"{MARK}.architecture", "depth9", "no 'depth9' in digits; did you mean 'depth"),
+        (f"{MARK}.radius", 5, "theory.watermark.radius: 5 in images of 8 pixels: at most 4"),
+        (f"{MARK}.sigmas", [1, 0.5], "must increase"),
+        (f"{MARK}.sigmas", [0.001, 1], "greater than 0.01"),
+        (f"{MARK}.attacks", ["jpg"], "'jpeg'"),
         ("studies.theory", PARAMS["studies"]["digits"], "has a meaning of its own"),
     ],
 )
@@ -30,6 +54,14 @@ def test_impossible_values_are_refused_in_one_line(path, value, words):
     with pytest.raises(UserError) as error:
         parse(changed(path, value))
     assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_study_without_a_mid_block_cannot_be_bypassed():
+    content = changed("studies.digits.architectures", ["dit-small"])
+    with pytest.raises(
+        UserError, match=r"theory.bypass.study: no architecture of digits has a mid"
+    ):
+        parse(content)
 
 
 def test_a_file_without_the_block_has_no_bench():

@@ -201,8 +201,8 @@ def test_a_secondary_slope_is_named_without_its_embedding():
 
 
 def test_slopes_are_read_as_they_were_written(tmp_path):
-    keys = {"class": "09"}  # a name, not a number
-    rows = verdict_rows(study([0.2] * 5, **keys), KAPPA)
+    named = study([0.2] * 5).assign(**{"class": "09"})  # a name, not a number
+    rows = verdict_rows(named, KAPPA)
     write_csv(tmp_path / "a.csv", rows)
     pd.testing.assert_frame_equal(
         read_slopes(tmp_path / "a.csv"), rows.reset_index(drop=True), check_dtype=False

@@ -232,7 +232,8 @@ def test_all_measures_are_of_closeness_and_where_it_is_told_of_copied_training_i
     alone = measures_of(queries, found, of_training, classes, options)
     assert values_of(alone) == near
     copied = np.arange(20) % 3
-    both = measures_of(queries, replace(found, copied=copied), of_training, classes, options)
+    both = [*measures_of(queries, replace(found, copied=copied), of_training, classes, options)]
+    assert {one.run for one in both} == {RUN}
     shares = values_of(copied_shares(RUN, "any", copied, 4, of_training, classes))
     assert values_of(both) == near | shares
 

@@ -98,6 +98,18 @@ def test_what_float32_cannot_tell_apart_is_looked_at_again():
     np.testing.assert_allclose(distances, expected, rtol=1e-9)
 
 
+def test_near_vectors_of_length_1_are_told_apart():
+    """Queries on either side of the origin: products near 1 hide squares of 1e-10 in float32."""
+    rng = np.random.default_rng(8)
+    far = np.eye(1, 20)
+    reference = far + 1e-5 * rng.normal(size=(400, 20))
+    queries = np.concatenate([far + 1e-5 * rng.normal(size=(4, 20)), np.repeat(-far, 4, axis=0)])
+    distances, indices = nearest(queries, reference, 3)
+    expected, order = brute_force(queries, reference, 3, "euclidean")
+    np.testing.assert_array_equal(indices[:4], order[:4])
+    np.testing.assert_allclose(distances, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("block", [1 << 28, 6_000])
 def test_distances_of_all_pairs_come_block_by_block(metric, block, monkeypatch):

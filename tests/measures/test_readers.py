@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
 from depthbias.estimates.runs import Run
+from depthbias.measures.class_shares import read_instrument
 from depthbias.measures.denoising_errors import read_denoising_errors
-from depthbias.measures.embedding_files import read_embedded, read_real
+from depthbias.measures.embedding_files import read_all, read_embedded, read_real
 from depthbias.measures.manifolds import read_manifold, write_manifold
 from depthbias.measures.samples import (
     is_noise,
@@ -350,3 +351,23 @@ def test_a_manifold_is_written_as_it_is_read(tmp_path):
     path = tmp_path / "a.npz"
     write_npz(path, ARCHIVES["manifold"][1] | {"runs": np.array([json.dumps(RUN)] * 2)})
     assert "damaged" in refused(lambda path: read_manifold(path, "s"), path)
+
+
+def test_runs_are_embedded_as_the_real_images_were(tmp_path):
+    real, run = tmp_path / "real.npz", tmp_path / "run.npz"
+    write_npz(real, ARCHIVES["real"][1])
+    write_npz(run, ARCHIVES["embedded"][1])
+    first, (model,) = read_all(real, [run], "s")
+    assert (first.path, model.path) == (real, run)
+    about = ABOUT | {"pixels": {"metric": "cosine"}}
+    message = f"{run}: not embedded as {real} was: embed all images of the study again"
+    for other in ({"about": json.dumps(about)}, {"classes": np.array(["a", "b"])}):
+        write_npz(run, ARCHIVES["embedded"][1] | other)
+        assert refused(lambda path: read_all(real, [path], "s"), run) == message
+
+
+@pytest.mark.parametrize(("meta", "why"), [({"classes": ["a"]}, "'confusion'"), ([], "")])
+def test_what_is_no_classifier_is_no_instrument(tmp_path, meta, why):
+    write_json(tmp_path / "c.json", meta)
+    message = refused(lambda path: read_instrument(path, 10), tmp_path / "c.json")
+    assert "not a classifier (" in message and why in message and "train it again" in message

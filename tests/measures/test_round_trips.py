@@ -130,7 +130,7 @@ def test_votes_are_those_of_plain_loops_and_ties_go_to_the_nearer_class():
     assert ties > 5
 
 
-@pytest.mark.parametrize("sigma", [0.01, 0.5, 100.0])
+@pytest.mark.parametrize("sigma", [0.01, 0.2, 0.3, 0.5, 1.0, 100.0])
 def test_weighted_votes_are_those_of_plain_loops(sigma):
     random = np.random.default_rng(1)
     training, labels = random.random((15, 4)), (np.arange(15) % 4 == 0).astype(int)

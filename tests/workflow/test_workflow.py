@@ -228,10 +228,16 @@ def test_a_sweep_trains_a_model_a_value_and_shares_the_rest():
     assert (jobs["plot_sweep"], jobs["measure_matched"]) == (3, 1)
 
 
-def test_the_theory_bench_and_its_parts_need_no_training():
+def test_the_theory_bench_trains_what_it_looks_at_and_its_exact_parts_nothing():
     jobs = planned(ROOT, "--forceall", "theory")
-    assert (jobs["measure_landscape"], jobs["measure_molrg"], jobs["subset"]) == (1, 1, 2)
-    assert "train" not in jobs and sum("plot_theory" in name for name in jobs) == 6
+    assert (jobs["measure_landscape"], jobs["measure_molrg"]) == (1, 1)
+    assert (jobs["measure_jacobian"], jobs["measure_editing"], jobs["train"]) == (18, 18, 18)
+    assert sum("plot_theory" in name for name in jobs) == 15
+    # of the first ratio three depths and three seeds; no image is sampled for it beforehand
+    bypass = planned(ROOT, "--forceall", "theory_bypass")
+    assert (bypass["train"], bypass["measure_bypass"]) == (9, 1) and "sample" not in bypass
+    assert planned(ROOT, "--forceall", "theory_watermark")["train"] == 1
+    assert "train" not in planned(ROOT, "--forceall", "theory_landscape")
     part = planned(ROOT, "--forceall", "theory_molrg")
     assert {name for name in part if part[name]} == {
         "measure_molrg",
@@ -239,6 +245,8 @@ def test_the_theory_bench_and_its_parts_need_no_training():
         "plot_theory_boundary",
         "theory_molrg",
     }
+    part = planned(ROOT, "--forceall", "theory_landscape")
+    assert part["subset"] == 2 and "train" not in part
 
 
 def test_phases_are_targets_and_gpus_are_a_resource():

@@ -16,6 +16,7 @@ from code_digest import digest, use_checkout
 from depthbias.config import reading
 from depthbias.config.raw_data import first_problem
 from depthbias.data.registry import DATA_SETS
+from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError
 from records import (
     hold_settings,
@@ -121,6 +122,8 @@ STRUCTURE_RUN = f"{RUN}/structure.npz"
 TRAJECTORIES = f"{RUN}/trajectories.npz"
 DENOISING_RUN = f"{RUN}/denoising-errors.npz"
 FLIPS_RUN = f"{RUN}/flips.npz"
+JACOBIAN_RUN = f"{RUN}/jacobian.npz"
+EDITING_RUN = f"{RUN}/editing.npz"
 STRUCTURE = "results/{study}/structure.csv"
 DENOISING = "results/{study}/denoising.csv"
 MEMBERSHIP = "results/{study}/membership.csv"
@@ -136,6 +139,10 @@ MATCHED = "results/sweeps/{sweep}-matched"
 THEORY_PARTS = {
     "landscape": "results/theory/landscape.csv",
     "molrg": "results/theory/molrg.csv",
+    "jacobian": "results/theory/jacobian.csv",
+    "editing": "results/theory/editing.csv",
+    "bypass": "results/theory/bypass.csv",
+    "watermark": "results/theory/watermark.csv",
 }
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"
@@ -373,11 +380,13 @@ def labelled(wildcards):
 def asked_for(words):
     """The active studies and those whose targets are among the words of a command, with their sweeps' studies.
 
-    And the theory bench, where a word names it or a part of it.
+    And the theory bench, where a word names it or a part of it, with the study whose models it measures.
     """
     named = {s for s in [*PARAMS.studies, *AUDITS] for w in words if w == s or w.endswith(f"_{s}")}
-    theory = ["theory"] * any(word.split("_")[0] == "theory" for word in words)
-    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + theory
+    theory = any(word.split("_")[0] == "theory" for word in words)
+    if theory and PARAMS.theory:
+        named |= {part.study for _, part in PARAMS.theory if hasattr(part, "study")}
+    return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + ["theory"] * theory
 
 
 def refuse_impossible(words):
@@ -446,8 +455,8 @@ def sweep_figures(study):
 def theory_files(part):
     """The table and the figures of a part of the theory bench."""
     path = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
-    figures = expand(path, name=THEORY_FIGURES[part], kind=FIGURE_KINDS)
-    return [THEORY_PARTS[part], *figures]
+    names = [*THEORY_FIGURES[part], *(["edits"] if part == "editing" else [])]
+    return [THEORY_PARTS[part], *expand(path, name=names, kind=FIGURE_KINDS)]
 
 
 def targets(phase, study):

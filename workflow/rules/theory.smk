@@ -1,7 +1,10 @@
-# Input: the block `theory` of params.yaml, and training images of one study. Output: results/theory/: a table of each part,
-# summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg.
+# Input: the block `theory` of params.yaml, training images of one study, and trained models. Output: results/theory/: a
+# table of each part, summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg,
+# theory_jacobian, theory_editing, theory_bypass, theory_watermark.
 
 OF_LANDSCAPE, OF_MOLRG = PARAMS.theory.landscape, PARAMS.theory.molrg
+OF_JACOBIAN, OF_EDITING = PARAMS.theory.jacobian, PARAMS.theory.editing
+OF_BYPASS, OF_WATERMARK = PARAMS.theory.bypass, PARAMS.theory.watermark
 
 # {part: {name of a figure: title in the report}}. A figure's function: depthbias/report/theory_figures.py.
 THEORY_FIGURES = {
@@ -14,6 +17,20 @@ THEORY_FIGURES = {
     "molrg": {
         "phases": "subspaces recovered, against dimension and points",
         "boundary": "the boundary of recovery, and the learned denoiser",
+    },
+    "jacobian": {
+        "rank": "rank and asymmetry of the Jacobian against noise level",
+        "rank-depth": "rank of the Jacobian against depth",
+        "local": "local linearity against the length of a step",
+    },
+    "editing": {
+        "edit-properties": "what edits do, beside random directions",
+    },
+    "bypass": {"bypass": "the mid block bypassed, by schedule and percentage"},
+    "watermark": {
+        "watermark": "a watermark found again, against its noise level",
+        "watermark-roc": "a watermark found again, against false alarms",
+        "tradeoff": "a watermark seen and found: measured and predicted",
     },
 }
 
@@ -44,6 +61,155 @@ use rule compute as measure_molrg with:
         THEORY_PARTS["molrg"],
     params:
         **calls("measure_molrg", flags(OF_MOLRG.model_dump(), seed=PARAMS.theory.seed)),
+
+
+use rule on_gpu as measure_jacobian with:
+    input:
+        model=MODEL,
+        meta=MODEL_META,
+        images=of_base(IMAGES),
+        subset=SUBSET,
+    output:
+        JACOBIAN_RUN,
+    params:
+        **calls(
+            "measure_jacobian",
+            lambda w: flags(
+                OF_JACOBIAN.model_dump(exclude={"study"}),
+                noise_seed=study_of(w).sampling.noise_seeds[0],
+                seed=PARAMS.theory.seed,
+                batch_size=study_of(w).sampling.batch_size,
+                run=dict(w.items()),
+            ),
+        ),
+
+
+use rule on_gpu as measure_editing with:
+    input:
+        model=MODEL,
+        meta=MODEL_META,
+    output:
+        EDITING_RUN,
+    params:
+        **calls(
+            "measure_editing",
+            lambda w: flags(
+                OF_EDITING.model_dump(exclude={"study"}),
+                noise_seed=study_of(w).sampling.noise_seeds[0],
+                seed=PARAMS.theory.seed,
+                batch_size=study_of(w).sampling.batch_size,
+                run=dict(w.items()),
+            ),
+        ),
+
+
+use rule script as estimate_jacobian with:
+    input:
+        measurements=of_study(JACOBIAN_RUN, OF_JACOBIAN),
+    output:
+        THEORY_PARTS["jacobian"],
+    localrule: True
+    params:
+        **calls("estimate_theory", shlex.join(["jacobian", "--study", OF_JACOBIAN.study])),
+
+
+use rule script as estimate_editing with:
+    input:
+        measurements=of_study(EDITING_RUN, OF_EDITING),
+    output:
+        THEORY_PARTS["editing"],
+    localrule: True
+    params:
+        **calls("estimate_theory", shlex.join(["editing", "--study", OF_EDITING.study])),
+
+
+# The pictures of one ratio and seed.
+use rule script as plot_theory_edits with:
+    input:
+        edits=first_seed(EDITING_RUN, OF_EDITING, ratio=STUDIES[OF_EDITING.study].ratios[0]),
+    output:
+        **drawing(
+            f"{THEORY_FIGURE}/edits",
+            "theory-edits",
+            "Theory",
+            part="editing",
+            figure="images with a region edited",
+        ),
+    localrule: True
+    params:
+        **calls("plot_edits"),
+
+
+def bypassed(path):
+    """The files of the U-Nets whose mid block is bypassed."""
+    study = STUDIES[OF_BYPASS.study]
+    names = [name for name in study.architectures if get_architecture(name).has_mid_block]
+    return expand(
+        path,
+        study=OF_BYPASS.study,
+        ratio=study.ratios[0],
+        architecture=names,
+        seed=study.seeds,
+    )
+
+
+use rule on_gpu as measure_bypass with:
+    input:
+        models=bypassed(MODEL),
+        metas=bypassed(MODEL_META),
+        subsets=expand(
+            SUBSET,
+            study=OF_BYPASS.study,
+            ratio=STUDIES[OF_BYPASS.study].ratios[0],
+            seed=STUDIES[OF_BYPASS.study].seeds,
+        ),
+        images=IMAGES.format(study=OF_BYPASS.study),
+        split=SPLIT.format(study=OF_BYPASS.study),
+        classifier=CLASSIFIER.format(study=OF_BYPASS.study),
+        classifier_meta=CLASSIFIER_META.format(study=OF_BYPASS.study),
+    output:
+        THEORY_PARTS["bypass"],
+    params:
+        **calls(
+            "measure_bypass",
+            flags(
+                OF_BYPASS.model_dump(exclude={"study", "images"}),
+                count=OF_BYPASS.images,
+                backbone=STUDIES[OF_BYPASS.study].diversity.backbone,
+                quality_k=STUDIES[OF_BYPASS.study].quality.manifold_k,
+                noise_seed=STUDIES[OF_BYPASS.study].sampling.noise_seeds[0],
+                batch_size=STUDIES[OF_BYPASS.study].sampling.batch_size,
+            ),
+        ),
+
+
+MARKED = {
+    "study": OF_WATERMARK.study,
+    "ratio": STUDIES[OF_WATERMARK.study].ratios[0],
+    "architecture": OF_WATERMARK.architecture,
+    "seed": STUDIES[OF_WATERMARK.study].seeds[0],
+}
+
+
+use rule on_gpu as measure_watermark with:
+    input:
+        model=MODEL.format(**MARKED),
+        meta=MODEL_META.format(**MARKED),
+        images=IMAGES.format(**MARKED),
+        subset=SUBSET.format(**MARKED),
+    output:
+        THEORY_PARTS["watermark"],
+    params:
+        **calls(
+            "measure_watermark",
+            flags(
+                OF_WATERMARK.model_dump(exclude={"study", "architecture", "images"}),
+                count=OF_WATERMARK.images,
+                noise_seed=STUDIES[OF_WATERMARK.study].sampling.noise_seeds[0],
+                key_seed=PARAMS.theory.seed,
+                batch_size=STUDIES[OF_WATERMARK.study].sampling.batch_size,
+            ),
+        ),
 
 
 use rule script as summarize_theory with:
