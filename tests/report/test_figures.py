@@ -13,7 +13,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from docutils.core import publish_parts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from depthbias.config.reading import load
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.trainer import write_log
 from depthbias.estimates.runs import ordered_architectures
@@ -672,7 +672,7 @@ def test_a_log_that_does_not_belong_is_named(tmp_path):
 
 @pytest.mark.parametrize("caption", sorted((ROOT / "workflow/report").glob("*.rst")))
 def test_captions_render_without_warnings(caption, capsys):
-    config = yaml.safe_load((ROOT / "params.yaml").read_text())
+    config = load(ROOT / "params.yaml").model_dump()  # as the workflow has it
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(study="digits", ratio="90-10", sweep="size"),
         params=SimpleNamespace(label="the number of training images", images=64, noises=8),

@@ -28,8 +28,8 @@ def test_images_that_change_under_their_names_are_noticed(tmp_path):
     params = copy.deepcopy(TINY)
     params["studies"]["tiny"]["data"] |= {"dataset": "folder", "raw": "raw"}
     folder = copy_checkout(tmp_path / "checkout", params)
-    for row in range(4):
-        write(folder / f"raw/{row % 2}/{row}.bmp", row)
+    for row in range(200):
+        write(folder / f"raw/{'69'[row % 2]}/{row}.bmp", row)
     done = snakemake(folder, "--cores", "1", IMAGES)
     assert done.returncode == 0, done.stdout
     assert not planned(folder)
@@ -38,10 +38,10 @@ def test_images_that_change_under_their_names_are_noticed(tmp_path):
     shutil.rmtree(folder / "raw")  # as a colleague has it, who pulled the prepared images
     assert not planned(folder)
     (folder / "copy").rename(folder / "raw")
-    os.utime(folder / "raw/0/0.bmp")
+    os.utime(folder / "raw/6/0.bmp")
     assert not planned(folder)
 
-    write(folder / "raw/0/0.bmp", 9)
+    write(folder / "raw/6/0.bmp", 201)
     assert planned(folder)
 
     (folder / "raw/2").symlink_to(folder / "raw")

@@ -408,9 +408,9 @@ def test_an_inaccurate_classifier_stops_the_study_and_keeps_the_models(tiny, tmp
 
 def test_two_workflows_at_once_are_refused_and_the_first_one_finishes(tiny, tmp_path):
     folder = copied(tiny, tmp_path, lambda study: study["sampling"].update(images=41))
-    target = f"{RESULTS}/60-40/depth3/seed1/samples-ddim-4.npz"
+    targets = [f"{RESULTS}/60-40/depth{n}/seed1/samples-ddim-4.npz" for n in (2, 3)]
     first = subprocess.Popen(
-        [*SNAKEMAKE, "--cores", "1", target],
+        [*SNAKEMAKE, "--cores", "1", *targets],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -419,11 +419,11 @@ def test_two_workflows_at_once_are_refused_and_the_first_one_finishes(tiny, tmp_
     for line in first.stdout:
         if "rule sample" in line:
             break
-    second = snakemake(folder, "--cores", "1", target)
+    second = snakemake(folder, "--cores", "1", *targets)
     assert second.returncode == 1 and "cannot be locked" in second.stdout
     first.communicate(timeout=300)
     assert first.returncode == 0
-    with np.load(folder / target) as samples:
+    with np.load(folder / targets[1]) as samples:
         assert len(samples["images"]) == 41
 
 

@@ -475,3 +475,16 @@ def targets(phase, study):
         "sweeps": lambda: sweep_figures(study),
         "audit": lambda: expand([SUMMARY, PAIRS, PAGE, AUDIT, CARD], study=study),
     }[phase]()
+
+
+def bypassed(path):
+    """The files of the U-Nets whose mid block is bypassed."""
+    study = STUDIES[PARAMS.theory.bypass.study]
+    names = [name for name in study.architectures if get_architecture(name).has_mid_block]
+    return expand(
+        path,
+        study=PARAMS.theory.bypass.study,
+        ratio=study.ratios[0],
+        architecture=names,
+        seed=study.seeds,
+    )

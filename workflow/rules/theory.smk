@@ -140,19 +140,6 @@ use rule script as plot_theory_edits with:
         **calls("plot_edits"),
 
 
-def bypassed(path):
-    """The files of the U-Nets whose mid block is bypassed."""
-    study = STUDIES[OF_BYPASS.study]
-    names = [name for name in study.architectures if get_architecture(name).has_mid_block]
-    return expand(
-        path,
-        study=OF_BYPASS.study,
-        ratio=study.ratios[0],
-        architecture=names,
-        seed=study.seeds,
-    )
-
-
 use rule on_gpu as measure_bypass with:
     input:
         models=bypassed(MODEL),
