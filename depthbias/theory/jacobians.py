@@ -163,7 +163,7 @@ def rank_ratio(found: Spectrum) -> tuple[Tensor, Tensor]:
     low, high = (
         rank(found.values, (found.total + side * found.error).clamp(min=0)) for side in (-2, 2)
     )
-    return rank(found.values, found.total) / size, (high - low) / (2 * size)
+    return rank(found.values, found.total).double() / size, (high - low).double() / (2 * size)
 
 
 def asymmetry(jacobian: Jacobian, generator: torch.Generator) -> Tensor:

@@ -113,4 +113,4 @@ def _along(
 def _gaussian_rank(gaussian: GaussianDenoiser, sigma: float) -> Tensor:
     """Rank ratio of the Gaussian denoiser's Jacobian, which is the same at every x, [1]."""
     values = (gaussian.values / (gaussian.values + sigma**2))[None].cpu()
-    return rank(values, values.square().sum(1)) / gaussian.mean.numel()
+    return rank(values, values.square().sum(1)).double() / gaussian.mean.numel()

@@ -56,6 +56,7 @@ def test_a_gaussian_is_linear_symmetric_and_of_its_own_rank(gaussian):
     assert np.all(found["jacobian_rank"] == found["jacobian_rank:gaussian"])
     assert found["jacobian_rank:gaussian"][1] < found["jacobian_rank:gaussian"][0] < 1
     assert np.all(found["jacobian_rank_error"] == 0)
+    assert {values.dtype for values in found.values()} == {np.dtype(float)}
     assert np.all(found["jacobian_asymmetry"] < 1e-12)
     for kind in ("leading", "random"):
         for strength in (5, 40):
