@@ -25,6 +25,8 @@ JSON = {mapping: SETTINGS, class_rules: CLASSES, given_thresholds: "{}"}
 TEXTS = {"--ratio": "90-10", "--sampler": "dpmpp-8", "--embeddings": "pixels", "--labels": ""}
 TEXTS |= {"--backbone": "classifier", "--others": "network-1"}
 TEXTS |= {"--manifold-embedding": "pixels", "--dataset": "folder"}
+# Flags that need several words.
+SEVERAL = {"--prompts": ["a cat", "a dog"], "--seeds": ["0", "1"], "--percentages": ["0"]}
 WITHOUT_FILES = {"power", "measure_molrg"}
 
 
@@ -66,8 +68,13 @@ def words_of(flags, folder, **changed):
     words = []
     for name, options in flags:
         if options.get("action") != "store_true":
-            value = changed.get(name, value_of(name, options, folder))
-            words += [name, value] if name.startswith("-") else [value]
+            count = options.get("nargs")
+            values = [changed.get(name, value_of(name, options, folder))]
+            if isinstance(count, int):
+                values *= count
+            elif count and name not in changed:
+                values = SEVERAL.get(name, values)
+            words += [name, *values] if name.startswith("-") else values
     return words
 
 

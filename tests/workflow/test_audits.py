@@ -1,16 +1,12 @@
 """Audits as a user runs them: own models and images against what is known of them."""
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, TINY, copy_checkout, snakemake
+from conftest import TINY, copy_checkout, snakemake
 from PIL import Image
 
 from depthbias.data.splits import read_split
@@ -22,7 +18,7 @@ from depthbias.export.diffusers_folder import export_diffusers
 from depthbias.measures.samples import read_samples
 from depthbias.system.files import map_npz, read_json
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("audits")]
 
 OWN = TINY["studies"]["tiny"] | {
     "ratios": ["natural"],
@@ -159,53 +155,5 @@ def test_nothing_runs_again_without_a_change_and_a_changed_image_is_noticed(audi
     finally:
         path.write_bytes(content)
     assert re.search(r"^bring_images +1$", jobs, re.MULTILINE)
-    assert re.search(r"^bring_samples +1$", jobs, re.MULTILINE)
-
-
-def blocks(kind):
-    text = (ROOT / "docs/audit.md").read_text()
-    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def test_a_newcomer_follows_the_page(tmp_path):
-    folder = copy_checkout(tmp_path / "copy")
-    [script] = blocks("python")
-    (folder / "make_images.py").write_text(script)
-    printed = []
-    for command in "".join(blocks("sh")).splitlines():
-        words = shlex.split(command)
-        words[:1] = [sys.executable, *(["-m", "depthbias.command"] * (words[0] == "depthbias"))]
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
-        printed.append(done.stdout)
-    assert len(printed) == 4
-    assert "generated: copies (memorised: 10.0" in printed[1]
-    assert "left out: bias: it needs classes" in printed[1]
-    assert (
-        "standing" in printed[2] and "To repeat it: snakemake --cores all audit_bars" in printed[2]
-    )
-    words = ["depthbias.command", "audit", "--name", "bars", "--fail-if"]
-    done = subprocess.run(
-        [sys.executable, "-m", *words, "memorised_share:pixels > 0.01"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1 and "the lower limit is beyond it" in done.stderr.splitlines()[-1]
-
-
-def test_the_page_shows_a_study_that_is_valid():
-    from depthbias.config.reading import parse
-
-    [block] = blocks("yaml")
-    found = parse({"active": ["my-audit"], "studies": yaml.safe_load(block)})
-    assert list(found.audits["my-audit"].subjects) == ["theirs", "ours", "loose"]
+    # Both subjects: what is brought is compared with the training images.
+    assert re.search(r"^bring_samples +2$", jobs, re.MULTILINE)

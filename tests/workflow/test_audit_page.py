@@ -1,0 +1,61 @@
+"""The page about audits, as a newcomer follows it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, copy_checkout
+
+from depthbias.config.reading import parse
+
+
+def blocks(kind):
+    text = (ROOT / "docs/audit.md").read_text()
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+def test_a_newcomer_follows_the_page(tmp_path):
+    folder = copy_checkout(tmp_path / "copy")
+    [script] = blocks("python")
+    (folder / "make_images.py").write_text(script)
+    printed = []
+    for command in "".join(blocks("sh")).splitlines():
+        words = shlex.split(command)
+        words[:1] = [sys.executable, *(["-m", "depthbias.command"] * (words[0] == "depthbias"))]
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
+        printed.append(done.stdout)
+    assert len(printed) == 4
+    assert "generated: copies (memorised: 10.0" in printed[1]
+    assert "left out: bias: it needs classes" in printed[1]
+    assert (
+        "standing" in printed[2] and "To repeat it: snakemake --cores all audit_bars" in printed[2]
+    )
+    words = ["depthbias.command", "audit", "--name", "bars", "--fail-if"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "memorised_share:pixels > 0.01"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "the lower limit is beyond it" in done.stderr.splitlines()[-1]
+
+
+def test_the_page_shows_a_study_that_is_valid():
+    [block] = blocks("yaml")
+    found = parse({"active": ["my-audit"], "studies": yaml.safe_load(block)})
+    assert list(found.audits["my-audit"].subjects) == ["theirs", "ours", "loose"]
