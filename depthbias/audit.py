@@ -20,8 +20,10 @@ from typing import Any
 import yaml
 from PIL import Image, UnidentifiedImageError
 
+from depthbias.config.audit import MODELS
 from depthbias.config.reading import Plain, load
 from depthbias.data.brought import list_images
+from depthbias.diffusion.brought import TAKEN
 from depthbias.estimates.tidy import read_rows
 from depthbias.report.audit_answer import condition, failures, headline
 from depthbias.system.errors import UserError, command, reading
@@ -118,7 +120,7 @@ def _class(text: str) -> tuple[str, dict[str, list[str]]]:
 def _name(path: Path, taken: Sequence[str]) -> str:
     """A subject's name: what is brought, after its file, small letters, digits and -."""
     plain = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "subject"
-    name = plain if plain not in ("all", "real", "train", "models") else f"{plain}-images"
+    name = plain if plain not in {*TAKEN, MODELS} else f"{plain}-images"
     while name in taken:
         name += "-2"
     return name

@@ -27,6 +27,8 @@ from depthbias.config.blocks import (
     Sampling,
     Selector,
 )
+from depthbias.config.checks import refuse
+from depthbias.config.fitting import manifold_problems
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError
 from depthbias.vision.embeddings import EMBEDDINGS
@@ -216,11 +218,7 @@ class Audit(Block):
             if CLASSIFIER in names and not self.classes:
                 others = ", ".join(name for name in EMBEDDINGS if name != CLASSIFIER)
                 raise ValueError(f"{key}: classifier needs classes: give them, or use {others}")
-        if self.quality.manifold_embedding not in self.neighbors.embeddings:
-            raise ValueError(
-                f"quality.manifold_embedding: {self.quality.manifold_embedding!r} is not among "
-                "neighbors.embeddings"
-            )
+        refuse(manifold_problems(self))
         if not isinstance(self.data.size, int) and self.classes:
             height, width = self.data.size
             if height == width:

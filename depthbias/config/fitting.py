@@ -17,6 +17,7 @@ from depthbias.theory.region import check_region
 from depthbias.vision.other_classifiers import NETWORK
 
 if TYPE_CHECKING:
+    from depthbias.config.audit import Audit
     from depthbias.config.study import Params, Study
 
 
@@ -124,10 +125,16 @@ def _neighbors(study: "Study") -> Iterator[str]:
         yield "neighbors.embeddings: nothing tells copies: add pixels, or give neighbors.copies"
 
 
-def _quality(study: "Study") -> Iterator[str]:
-    name, most = study.quality.manifold_embedding, max(study.quality.k)
+def manifold_problems(study: "Study | Audit") -> Iterator[str]:
+    """What does not fit the embedding that says what lies on the manifold."""
+    name = study.quality.manifold_embedding
     if name not in study.neighbors.embeddings:
         yield f"quality.manifold_embedding: {name!r} is not among neighbors.embeddings"
+
+
+def _quality(study: "Study") -> Iterator[str]:
+    yield from manifold_problems(study)
+    most = max(study.quality.k)
     if isinstance(study.data.heldout, int) and most >= study.data.heldout:
         yield (
             f"quality.k: {most} needs more than {study.data.heldout} held-out images a class: "
@@ -165,19 +172,11 @@ def params_problems(params: "Params") -> Iterator[str]:
 def _theory(params: "Params") -> Iterator[str]:
     if params.theory is None:
         return
-    landscape, molrg = params.theory.landscape, params.theory.molrg
-    jacobian, editing = params.theory.jacobian, params.theory.editing
-    named = {
-        "landscape.study": [landscape.study],
-        "landscape.kappa_of": landscape.kappa_of,
-        "jacobian.study": [jacobian.study],
-        "editing.study": [editing.study],
-    }
-    for key, names in named.items():
-        for name in names:
-            if name not in params.studies:
-                hint = suggestion(name, params.studies)
-                yield f"theory.{key}: no study {name!r}{hint}"
+    landscape, molrg, editing = params.theory.landscape, params.theory.molrg, params.theory.editing
+    named = [(f"{key}.study", part.study) for key, part in params.theory.on_studies()]
+    for key, name in [*named, *(("landscape.kappa_of", name) for name in landscape.kappa_of)]:
+        if name not in params.studies:
+            yield f"theory.{key}: no study {name!r}{suggestion(name, params.studies)}"
     if editing.study in params.studies:
         size = params.studies[editing.study].data.size
         yield from told(check_region, editing.rows, editing.columns, size, key="theory.editing: ")
@@ -195,8 +194,6 @@ def _theory(params: "Params") -> Iterator[str]:
 
 def _bypass(params: "Params", bypass: Bypass) -> Iterator[str]:
     if bypass.study not in params.studies:
-        hint = suggestion(bypass.study, params.studies)
-        yield f"theory.bypass.study: no study {bypass.study!r}{hint}"
         return
     names = params.studies[bypass.study].architectures
     if not any(get_architecture(name).has_mid_block for name in names):
@@ -208,8 +205,6 @@ def _bypass(params: "Params", bypass: Bypass) -> Iterator[str]:
 
 def _watermark(params: "Params", watermark: Watermark) -> Iterator[str]:
     if watermark.study not in params.studies:
-        hint = suggestion(watermark.study, params.studies)
-        yield f"theory.watermark.study: no study {watermark.study!r}{hint}"
         return
     study, name = params.studies[watermark.study], watermark.architecture
     if name not in study.architectures:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from depthbias.config.blocks import AUTO
+from depthbias.config.auto import AUTO
 
 NEIGHBOURS = (1, 5, 10, 50)
 MAPPED = 5  # noisy images a pixel that a linear map is fitted to

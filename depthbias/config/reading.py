@@ -9,8 +9,9 @@ import yaml
 from pydantic import ValidationError
 
 from depthbias.config.audit import Audit, Subject
+from depthbias.config.auto import or_auto
 from depthbias.config.based_on import KEY, block_class, origin, resolve
-from depthbias.config.blocks import NAME, Block, Selector, or_auto
+from depthbias.config.blocks import NAME, Block, Selector
 from depthbias.config.following import FOLLOWING
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.config.theory import Theory
@@ -136,11 +137,12 @@ def _without(content: dict[str, Any], wrong: set[str]) -> dict[str, Any]:
 def _of_theory(content: dict[str, Any]) -> set[str]:
     """The studies that the block `theory` names."""
     theory = content.get("theory")
-    landscape = theory.get("landscape") if isinstance(theory, dict) else None
-    if not isinstance(landscape, dict):
-        return set()
-    others = landscape.get("kappa_of")
-    return {str(landscape.get("study")), *map(str, others if isinstance(others, list) else [])}
+    parts = theory.values() if isinstance(theory, dict) else ()
+    found: set[str] = set()
+    for part in (part for part in parts if isinstance(part, dict)):
+        others = part.get("kappa_of")
+        found |= {str(part.get("study")), *map(str, others if isinstance(others, list) else [])}
+    return found
 
 
 def _problems(error: ValueError, content: object) -> list[str]:

@@ -149,3 +149,8 @@ class Theory(Block):
     editing: Editing
     bypass: Bypass
     watermark: Watermark
+
+    def on_studies(self) -> list[tuple[str, "Landscape | Jacobian | Editing | Bypass | Watermark"]]:
+        """The parts that measure a study, which their `study` names, by key."""
+        parts = (self.landscape, self.jacobian, self.editing, self.bypass, self.watermark)
+        return [(type(part).__name__.lower(), part) for part in parts]
