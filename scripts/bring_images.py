@@ -9,7 +9,7 @@ from depthbias.data.brought import described, differences, list_images, looked_a
 from depthbias.data.brought_split import split_brought
 from depthbias.data.dataset import DataSet, one_hot, read_blocks, write_data_set
 from depthbias.data.duplicates import first_copies
-from depthbias.data.photos import decode_stream, sides
+from depthbias.data.photos import decode_stream, sides, size_of
 from depthbias.data.splits import class_rules
 from depthbias.system.arguments import Arguments, file, flag, natural, positive, script
 from depthbias.system.files import check_writable, fingerprint, write_json
@@ -33,7 +33,7 @@ from depthbias.system.progress import Progress
 )
 def main(args: Arguments) -> None:
     check_writable(args.images, args.split, args.about)
-    size = args.size[0] if len(args.size) == 1 else (args.size[0], args.size[1])
+    size = size_of(args.size)
     listed = {"training": list_images(args.raw, args.labels, bool(args.classes))}
     if args.heldout_raw:
         given = args.heldout_raw, args.heldout_labels, bool(args.classes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from depthbias.data.brought import described, differences, generated_photos, looked_at, warn
 from depthbias.data.duplicates import first_copies
-from depthbias.data.photos import decode_stream
+from depthbias.data.photos import decode_stream, size_of
 from depthbias.estimates.runs import RUN, as_json, keys_of
 from depthbias.measures.samples import noise_of
 from depthbias.system.arguments import Arguments, file, flag, positive, script
@@ -26,7 +26,7 @@ from depthbias.system.progress import Progress
 )
 def main(args: Arguments) -> None:
     check_writable(args.output, args.about)
-    size = args.size[0] if len(args.size) == 1 else (args.size[0], args.size[1])
+    size = size_of(args.size)
     kinds: Counter[tuple[str, str, str]] = Counter()
     names, photos = generated_photos(args.given)
     photos = looked_at(photos, size, kinds)

@@ -1,7 +1,8 @@
 """Turn what was measured of every run into rows: estimates for runs, over seeds, and over depth."""
 
 from depthbias.estimates.tidy import write_rows
-from depthbias.measures.structure_rows import read_structures, structure_rows
+from depthbias.measures.structure_files import read_structures
+from depthbias.measures.structure_rows import structure_rows
 from depthbias.system.arguments import STUDY, TABLE, Arguments, files, script
 
 

@@ -1,7 +1,7 @@
 """Turn what a part of the theory bench measured of every model into rows."""
 
 from depthbias.estimates.tidy import write_rows
-from depthbias.measures.structure_rows import read_structures
+from depthbias.measures.structure_files import read_structures
 from depthbias.system.arguments import STUDY, TABLE, Arguments, files, script
 from depthbias.theory.model_rows import PARTS, model_rows
 

@@ -21,7 +21,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import UserError
+from depthbias.system.errors import finite
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -50,10 +50,9 @@ def measure(args: Arguments, device: "torch.device") -> "Iterator[list[Measured]
         denoiser, meta = load_denoiser(model, meta_path, device, clip=True)
         run = read_run(meta_path, meta["run"])._replace(sampler=args.sampler)
         training = training_of(args.images, subset_of(subsets, model, run.ratio, run.seed))
-        try:
-            yield [*measures_of(denoiser, meta, run, training, judge, plan)]
-        except FloatingPointError as error:
-            raise UserError(f"{model}: {error}: train the model again") from error
+        with finite(model):
+            found = [*measures_of(denoiser, meta, run, training, judge, plan)]
+        yield found
 
 
 @script(

@@ -3,8 +3,8 @@
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from depthbias.diffusion.sampler_names import SAMPLERS
-from depthbias.estimates.runs import RUN, as_json
+from depthbias.diffusion.sampler_names import deterministic
+from depthbias.estimates.runs import RUN
 from depthbias.system.arguments import (
     MODEL,
     THREADS,
@@ -17,7 +17,7 @@ from depthbias.system.arguments import (
     script,
 )
 from depthbias.system.errors import reading
-from depthbias.system.files import check_writable, write_npz
+from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
@@ -28,17 +28,15 @@ if TYPE_CHECKING:
     from depthbias.theory.editing import Carry
 
 
-def carrier(args: Arguments, denoiser: "NetworkDenoiser") -> "Carry":
+def carrier(args: Arguments, method: str, steps: int, denoiser: "NetworkDenoiser") -> "Carry":
     """The sampler from a level down to the image."""
     from depthbias.diffusion.samplers import SAMPLERS as methods
     from depthbias.diffusion.schedules import levels_from
 
-    name, _, steps = args.sampler.partition("-")
-
     def carry(x: "Tensor", sigma: float) -> "Tensor":
         with reading(args.meta, f"cannot edit at level {sigma:g}", "raise editing.levels"):
-            levels = levels_from(sigma, denoiser.objective, int(steps))
-        *_, image = methods[name](denoiser, x, levels)
+            levels = levels_from(sigma, denoiser.objective, steps)
+        *_, image = methods[method](denoiser, x, levels)
         return image
 
     return carry
@@ -61,43 +59,36 @@ def carrier(args: Arguments, denoiser: "NetworkDenoiser") -> "Carry":
     file("--output", "measurements by name, [levels, n] each, and pictures (.npz)"),
 )
 def main(args: Arguments) -> None:
-    name, _, steps = args.sampler.partition("-")
-    if name not in SAMPLERS or SAMPLERS[name].needs_noise or not steps.isdecimal():
-        raise WrongUsage("--sampler must be a deterministic method and its steps, like dpmpp-12")
+    method, steps = deterministic(args.sampler, like="dpmpp-12")
     if any(after <= before for before, after in pairwise(args.strengths)):
         raise WrongUsage("--strengths must rise")
     check_writable(args.output)
     with computing(args.threads, exact=True) as device:
         import numpy as np
 
+        from depthbias.diffusion.checkpoints import image_shape
         from depthbias.diffusion.loading import load_denoiser
-        from depthbias.diffusion.network_denoiser import NetworkDenoiser
         from depthbias.diffusion.noise import initial_noise
+        from depthbias.measures.structure_files import Structure, write_structure
         from depthbias.theory.edit_directions import region_mask
         from depthbias.theory.editing import SHOWN, Settings, measure
         from depthbias.theory.trajectory_states import states_at
 
         denoiser, meta = load_denoiser(args.model, args.meta, device)
-        sampled = NetworkDenoiser(
-            denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
-        )
-        shape = (meta["channels"], meta["size"], meta["size"])
+        sampled = denoiser.clipped()
+        shape = image_shape(meta)
         mask = region_mask(args.rows, args.columns, shape)
         settings = Settings(mask, args.kept, args.strengths, args.seed, args.batch_size)
         noise = initial_noise(args.noise_seed, range(args.images), shape).to(device)
         states = states_at(sampled, noise, args.levels)
-        carry = carrier(args, sampled)
+        carry = carrier(args, method, steps, sampled)
         with Progress(len(args.levels), f"edits of {meta['architecture']}", "levels") as progress:
             found = measure(denoiser, carry, states, args.levels, settings, progress.update)
-    about: dict[str, np.ndarray | str] = {
-        "sigmas": np.array(args.levels),
-        "run": as_json(args.run),
-        "names": np.array(list(found.values)),
-    }
-    pictures = {
-        "pictures": found.pictures,
-        "shown": np.array(SHOWN),
-        "region": np.array([args.rows, args.columns]),
-        "strength": np.array(args.strengths[-1]),
-    }
-    write_npz(args.output, about | found.values | pictures)
+    write_structure(
+        args.output,
+        Structure(args.run, np.array(args.levels), found.values),
+        pictures=found.pictures,
+        shown=np.array(SHOWN),
+        region=np.array([args.rows, args.columns]),
+        strength=np.array(args.strengths[-1]),
+    )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
-from depthbias.diffusion.sampler_names import SAMPLERS
+from depthbias.diffusion.sampler_names import deterministic
 from depthbias.estimates.runs import RUN
 from depthbias.system.arguments import (
     IMAGES,
@@ -18,7 +18,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import UserError, reading
+from depthbias.system.errors import finite, reading
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def decoded_classes(
-    args: Arguments, travellers: "Travellers", device: "torch.device"
+    args: Arguments, method: str, steps: int, travellers: "Travellers", device: "torch.device"
 ) -> "np.ndarray":
     """int8 [levels, noises, images]."""
     import numpy as np
@@ -44,7 +44,6 @@ def decoded_classes(
     denoiser, meta = load_denoiser(args.model, args.meta, device, clip=True)
     classifier, _ = load_classifier(args.classifier, args.classifier_meta)
     images = travellers.images
-    name, steps = args.sampler.split("-")
     noise = noise_of_trips(
         travellers.rows, args.noises, images.shape[1:], args.noise_seed, args.run.seed
     )
@@ -52,8 +51,8 @@ def decoded_classes(
     with Progress(len(args.levels), f"flips of {meta['architecture']}", "noise levels") as progress:
         for level in args.levels:
             with reading(args.meta, f"cannot start from level {level:g}", "raise flips.levels"):
-                sigmas = levels_from(level, meta["objective"], int(steps))
-            batches = decoded(denoiser, name, images, noise, sigmas, args.batch_size)
+                sigmas = levels_from(level, meta["objective"], steps)
+            batches = decoded(denoiser, method, images, noise, sigmas, args.batch_size)
             classes = [classify(classifier, batch).argmax(axis=1) for batch in batches]
             found.append(np.concatenate(classes).reshape(noise.shape[:2]))
             progress.update(len(found))
@@ -79,9 +78,7 @@ def decoded_classes(
     file("--output", "classes of the decoded images (.npz)"),
 )
 def main(args: Arguments) -> None:
-    name, _, steps = args.sampler.partition("-")
-    if name not in SAMPLERS or SAMPLERS[name].needs_noise or not steps.isdecimal():
-        raise WrongUsage("--sampler must be a deterministic method and its steps, like dpmpp-8")
+    method, steps = deterministic(args.sampler, like="dpmpp-8")
     if args.levels != sorted(set(args.levels)) or not args.levels[0] > 0:
         raise WrongUsage("--levels must be above 0 and rise")
     split, subset, first = (
@@ -97,10 +94,8 @@ def main(args: Arguments) -> None:
 
         count = args.count
         travellers = choose_travellers(args.images, split, subset, first, count, device)
-        try:
-            classes = decoded_classes(args, travellers, device)
-        except FloatingPointError as error:
-            raise UserError(f"{args.model}: {error}: train the model again") from error
+        with finite(args.model):
+            classes = decoded_classes(args, method, steps, travellers, device)
     parts = travellers._asdict()
     del parts["images"]
     trips = TripClasses(

@@ -1,6 +1,6 @@
 """Measure the Jacobian of one denoiser along its own trajectories: rank and local linearity."""
 
-from depthbias.estimates.runs import RUN, as_json
+from depthbias.estimates.runs import RUN
 from depthbias.system.arguments import (
     IMAGES,
     MODEL,
@@ -12,7 +12,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.files import check_writable, write_npz
+from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
 
@@ -38,15 +38,13 @@ def main(args: Arguments) -> None:
 
         from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
         from depthbias.diffusion.loading import load_denoiser, load_training_images
-        from depthbias.diffusion.network_denoiser import NetworkDenoiser
         from depthbias.diffusion.noise import initial_noise
+        from depthbias.measures.structure_files import Structure, write_structure
         from depthbias.theory.local_linearity import Settings, measure
         from depthbias.theory.trajectory_states import states_at
 
         denoiser, meta = load_denoiser(args.model, args.meta, device)
-        sampled = NetworkDenoiser(
-            denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
-        )
+        sampled = denoiser.clipped()
         images = load_training_images(args.images, args.subset, meta, device)
         noise = initial_noise(args.noise_seed, range(args.trajectories), images.shape[1:])
         states = states_at(sampled, noise.to(images), args.sigmas)
@@ -55,9 +53,4 @@ def main(args: Arguments) -> None:
         title = f"Jacobians of {meta['architecture']}"
         with Progress(len(args.sigmas), title, "noise levels") as progress:
             found = measure(denoiser, states, args.sigmas, gaussian, settings, progress.update)
-    about: dict[str, np.ndarray | str] = {
-        "sigmas": np.array(args.sigmas),
-        "run": as_json(args.run),
-        "names": np.array(list(found)),
-    }
-    write_npz(args.output, about | found)
+    write_structure(args.output, Structure(args.run, np.array(args.sigmas), found))

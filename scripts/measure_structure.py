@@ -41,7 +41,6 @@ def sample(
 
     from depthbias.data.pixels import to_uint8
     from depthbias.diffusion.denoiser import Denoiser
-    from depthbias.diffusion.network_denoiser import NetworkDenoiser
     from depthbias.diffusion.noise import initial_noise
     from depthbias.diffusion.trajectories import follow
     from depthbias.measures.samples import noise_of
@@ -50,9 +49,7 @@ def sample(
         print(compared.gaussian.note, file=sys.stderr, flush=True)
     denoisers: dict[str, Denoiser] = {
         # Clipped as in sample.py; the linear map is that of the denoiser itself.
-        "architecture": NetworkDenoiser(
-            denoiser.model, denoiser.objective, denoiser.sigma_data, clip=True
-        ),
+        "architecture": denoiser.clipped(),
         "linear": compared.linear,
         "gaussian": compared.gaussian,
         "delta": compared.delta,
@@ -95,6 +92,7 @@ def main(args: Arguments) -> None:
         from depthbias.diffusion.loading import load_denoiser, load_training_images
         from depthbias.diffusion.schedules import edm_sigmas
         from depthbias.measures.structure import Effort, measure
+        from depthbias.measures.structure_files import Structure, write_structure
 
         denoiser, meta = load_denoiser(args.model, args.meta, device)
         images = load_training_images(args.images, args.subset, meta, device)
@@ -107,6 +105,6 @@ def main(args: Arguments) -> None:
         ) as progress:
             compared = measure(denoiser, images, sigmas, effort, progress.update)
         trajectories = sample(args, denoiser, compared, images)
+    write_structure(args.output, Structure(args.run, np.array(sigmas), compared.by_name))
     about: dict[str, np.ndarray | str] = {"sigmas": np.array(sigmas), "run": as_json(args.run)}
-    write_npz(args.output, about | {"names": np.array(list(compared.by_name))} | compared.by_name)
     write_npz(args.trajectories, about | trajectories)

@@ -15,7 +15,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import UserError
+from depthbias.system.errors import finite
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -72,14 +72,13 @@ def main(args: Arguments) -> None:
             args.noise_seed,
             args.key_seed,
         )
+        directions = directions_of(gaussian)
         rows: list[dict[str, Any]] = []
         shape = tuple(images.shape[1:])
         with Progress(len(carriers), "watermark", "denoisers") as progress:
             for done, (about, carrier) in enumerate(carriers.items(), 1):
-                try:
+                with finite(args.model):
                     rows += watermark_rows(carrier, about, shape, plan)
-                    rows += direction_rows(carrier, about, directions_of(gaussian), shape, plan)
-                except FloatingPointError as error:
-                    raise UserError(f"{args.model}: {error}: train the model again") from error
+                    rows += direction_rows(carrier, about, directions, shape, plan)
                 progress.update(done)
     write_rows(args.output, rows)

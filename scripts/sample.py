@@ -16,7 +16,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import UserError, reading
+from depthbias.system.errors import finite, reading
 from depthbias.system.files import check_writable, write_json, write_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -94,10 +94,8 @@ def main(args: Arguments) -> None:
 
         meter = Meter(device)
         denoiser, meta = load_denoiser(args.model, args.meta, device, clip=True)
-        try:
+        with finite(args.model):
             images = draw(args, denoiser, meta, device)
-        except FloatingPointError as error:
-            raise UserError(f"{args.model}: {error}: train the model again") from error
         record = meter.record(matmul_precision(device))
     samples: dict[str, np.ndarray | str] = {
         "images": images,

@@ -72,17 +72,12 @@ def split_brought(
     repeated = int(np.count_nonzero(first[:training] != np.arange(training)))
     if training == len(first):
         return _set_aside(labels, named, heldout, seed, repeated)
-    own = first == np.arange(len(first))
-    seen = (np.arange(len(first)) >= training) & (first < training)
-    if seen.any():
-        warn(f"{seen.sum()} held-out images are training images as well: they are left out")
-    if copies := int(np.count_nonzero(~own[training:] & ~seen[training:])):
-        warn(f"{copies} held-out images are copies of other held-out ones: they are left out")
+    own, left_out = _different(first, training)
     turn = np.random.default_rng(seed).permutation(len(first))
     parts: dict[str, list[np.ndarray]] = {"pool": [], "calibration": [], "control": []}
     for place, name in enumerate(named):
         of_class = labels == place
-        rows = turn[(of_class & own & (np.arange(len(first)) >= training))[turn]]
+        rows = turn[(of_class & own)[turn]]
         parts["pool"].append(np.flatnonzero(of_class[:training]))
         half = (len(rows) + 1) // 2
         parts["calibration"].append(np.sort(rows[:half]))
@@ -90,7 +85,20 @@ def split_brought(
         for kind, count in (("training", len(parts["pool"][-1])), ("held-out", len(rows))):
             if count < 2:
                 raise UserError(f"class {name} has {count} {kind} images: it needs 2 or more")
-    return BroughtSplit(named, parts, ["pool"], int(seen.sum()), repeated)
+    return BroughtSplit(named, parts, ["pool"], left_out, repeated)
+
+
+def _different(first: np.ndarray, training: int) -> tuple[np.ndarray, int]:
+    """(which images are held-out ones that no image before them equals, bool [N]; how many held-out
+    ones are training images). Warns of those that are left out."""
+    outside = np.arange(len(first)) >= training
+    seen = outside & (first < training)
+    own = outside & (first == np.arange(len(first)))
+    if seen.any():
+        warn(f"{seen.sum()} held-out images are training images as well: they are left out")
+    if copies := int(np.count_nonzero(outside & ~own & ~seen)):
+        warn(f"{copies} held-out images are copies of other held-out ones: they are left out")
+    return own, int(seen.sum())
 
 
 def _set_aside(

@@ -9,7 +9,7 @@ import threading
 import warnings
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -38,6 +38,11 @@ DAMAGE = (
     zlib.error,
 )
 BOMBS = (Image.DecompressionBombWarning, Image.DecompressionBombError)
+
+
+def size_of(given: Sequence[int]) -> Size:
+    """The size that a flag of one or two numbers gives."""
+    return given[0] if len(given) == 1 else (given[0], given[1])
 
 
 def sides(size: Size) -> tuple[int, int]:

@@ -57,16 +57,20 @@ class NetworkDenoiser:
         self.bars = bars
         self._log_levels = ddpm_sigmas(bars).log().numpy()
 
-    def of(self, model: torch.nn.Module) -> "NetworkDenoiser":
-        """Another network in its place."""
+    def of(self, model: torch.nn.Module, clip: bool | None = None) -> "NetworkDenoiser":
+        """Another network in its place, clipped as this one unless `clip` says how."""
         return NetworkDenoiser(
             model,
             self.objective,
             self.sigma_data,
-            self.clip,
+            self.clip if clip is None else clip,
             prediction=self.prediction,
             bars=self.bars,
         )
+
+    def clipped(self) -> "NetworkDenoiser":
+        """The same network as it is sampled."""
+        return self.of(self.model, clip=True)
 
     def __call__(self, x: Tensor, sigma: float | Tensor) -> Tensor:
         """The estimate of x0, shape of x. ValueError if a sigma is not positive and finite.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from depthbias.system.arguments import WrongUsage
+
 
 @dataclass(frozen=True)
 class Sampler:
@@ -23,6 +25,17 @@ SAMPLERS = {
 
 # The noise levels of a model, where its objective gives it a number of them.
 MOST_STEPS = {"ddpm": 1000}
+
+
+def deterministic(sampler: str, like: str) -> tuple[str, int]:
+    """(method, steps) of the value of --sampler; WrongUsage unless it adds no noise.
+
+    like: an example for the message.
+    """
+    name, _, steps = sampler.partition("-")
+    if name not in SAMPLERS or SAMPLERS[name].needs_noise or not steps.isdecimal():
+        raise WrongUsage(f"--sampler must be a deterministic method and its steps, like {like}")
+    return name, int(steps)
 
 
 def samplers_for(objective: str) -> list[str]:

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from depthbias.diffusion.objectives import STEPS, Objective, alpha_bars
 
+SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0  # of EDM
+
 
 def edm_sigmas(
-    n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+    n: int, sigma_min: float = SIGMA_MIN, sigma_max: float = SIGMA_MAX, rho: float = RHO
 ) -> Tensor:
     """The n noise levels of EDM from sigma_max down to sigma_min (arXiv 2206.00364, eq. 5).
 
@@ -63,7 +65,7 @@ def levels_from(sigma: float, objective: Objective, steps: int) -> Tensor:
 
     ValueError for a sigma that is not above that lowest level (0.002 for edm, 0.01 for ddpm).
     """
-    lowest = 0.002 if objective == "edm" else float(ddpm_sigmas()[0])
+    lowest = SIGMA_MIN if objective == "edm" else float(ddpm_sigmas()[0])
     if not sigma > lowest:
         raise ValueError(f"noise level {sigma}: must be above {lowest:.2g}")
     levels = edm_sigmas(steps, lowest, sigma)

@@ -6,9 +6,8 @@ from typing import Any
 
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.objectives import BETA_END, BETA_START, STEPS
+from depthbias.diffusion.schedules import RHO, SIGMA_MAX, SIGMA_MIN
 from depthbias.system.errors import UserError, explain
-
-SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0  # of `schedules.edm_sigmas`
 
 
 def export_diffusers(module: Any, meta: Mapping[str, Any], folder: str | Path) -> None:

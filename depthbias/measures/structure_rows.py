@@ -1,16 +1,12 @@
 """Measurements of linear and Gaussian structure as tidy rows, at every noise level and regime."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from depthbias.estimates.measurements import mean_of, rows_of
-from depthbias.estimates.runs import Run, read_run
-from depthbias.system.errors import UserError
-from depthbias.system.files import read_npz
+from depthbias.measures.structure_files import Structure
 
 REGIMES = {"low": (0.002, 0.1), "middle": (0.1, 20.0), "high": (20.0, 80.0)}
 
@@ -23,32 +19,6 @@ def regime(sigma: float) -> str:
 UNBOUNDED, SHARE = (0.0, np.inf), (0.0, 1.0)
 BOUNDS = dict.fromkeys(("linearity", "linearity_centred", "alignment"), SHARE)
 TRENDS = ("linearity", "linearity_centred", "score_error:gaussian", "score_error:linear")
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What measure_structure.py found for one run: sigmas [S], and values [S, n] by name."""
-
-    run: Run
-    sigmas: np.ndarray
-    values: dict[str, np.ndarray]
-
-
-def read_structures(paths: Iterable[Path], study: str) -> list[Structure]:
-    """Runs in the order of their files; UserError for a damaged one, and for other noise levels."""
-    runs: list[Structure] = []
-    for path in paths:
-        text, sigmas, names = read_npz(path, "run", "sigmas", "names")
-        run = read_run(path, text, study)
-        named = [str(name) for name in names.ravel()]
-        values = dict(zip(named, read_npz(path, *named), strict=True))
-        shapes = {(value.ndim, *value.shape[:1]) for value in values.values()}
-        if sigmas.ndim != 1 or sigmas.dtype.kind != "f" or shapes != {(2, len(sigmas))}:
-            raise UserError(f"{path}: is damaged: measure again")
-        if runs and not np.array_equal(sigmas, runs[0].sigmas):
-            raise UserError(f"{path}: measured at other noise levels than the rest: measure again")
-        runs.append(Structure(run, sigmas, values))
-    return runs
 
 
 def structure_rows(

@@ -74,6 +74,15 @@ def reading(
         raise explain(error, path, "cannot read") from error
 
 
+@contextmanager
+def finite(model: object) -> Iterator[None]:
+    """Where what a model makes in the block is not finite, a UserError names its file."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise UserError(f"{model}: {error}: train the model again") from error
+
+
 def command(main: Callable[[], None]) -> None:
     """Call `main`; a UserError ends the process with one line on stderr and exit status 1.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from depthbias.data.pixels import to_float
 from depthbias.data.splits import Split
 from depthbias.data.subsets import Subset
+from depthbias.diffusion.checkpoints import image_shape
 from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.samplers import sample
 from depthbias.diffusion.schedules import noise_levels
@@ -98,7 +99,6 @@ def sampled(
 ) -> np.ndarray:
     """Images uint8 [N, S, S, C] of a model with its mid block bypassed at every step so."""
     sigmas = noise_levels(meta["objective"], plan.steps)
-    shape = (meta["channels"], meta["size"], meta["size"])
     device = next(denoiser.model.parameters()).device
     starts = range(0, plan.images, plan.batch_size)
     batches = [range(start, min(start + plan.batch_size, plan.images)) for start in starts]
@@ -110,7 +110,7 @@ def sampled(
                 sigmas,
                 noise_seed=plan.noise_seed,
                 indices=indices,
-                shape=shape,
+                shape=image_shape(meta),
                 device=device,
             )
             for indices in batches

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from depthbias.measures.structure_rows import SHARE, Structure, structure_rows
+from depthbias.measures.structure_files import Structure
+from depthbias.measures.structure_rows import SHARE, structure_rows
 
 COSINE = (-1.0, 1.0)
 

@@ -20,7 +20,7 @@ from depthbias.diffusion.inversion import invert
 from depthbias.diffusion.noise import initial_noise
 from depthbias.diffusion.objectives import Objective
 from depthbias.diffusion.samplers import ddim
-from depthbias.diffusion.schedules import edm_sigmas, levels_from
+from depthbias.diffusion.schedules import SIGMA_MAX, SIGMA_MIN, edm_sigmas, levels_from
 from depthbias.estimates.intervals import Estimate
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import Run
@@ -31,8 +31,6 @@ from depthbias.theory.watermark import band, draw_keys, draw_marks, inject, p_va
 FALSE_POSITIVES = 0.01
 ROC = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # false positives shown
 MARK = 0.25  # deviation of the white mark, of that of the noise
-TOP = 80.0  # noise level that sampling starts from
-LOWEST = 0.002  # level that a finished image is taken to be at, as the Gaussian is inverted
 ROUNDING = 1 / 12  # squared error of rounding to a grey level: what no PSNR can be above
 Rows = Iterator[dict[str, Any]]
 
@@ -77,7 +75,7 @@ class SampledCarrier:
         self.steps, self.batch_size = steps, batch_size
 
     def noised(self, noise: Tensor, sigma: float) -> Tensor:
-        return self._follow(ddim, TOP * noise, edm_sigmas(self.steps, sigma, TOP))
+        return self._follow(ddim, SIGMA_MAX * noise, edm_sigmas(self.steps, sigma, SIGMA_MAX))
 
     def image(self, x: Tensor, sigma: float) -> Tensor:
         return self._follow(ddim, x, levels_from(sigma, self.objective, self.steps))
@@ -106,13 +104,13 @@ class GaussianCarrier:
         self.gaussian = gaussian
 
     def noised(self, noise: Tensor, sigma: float) -> Tensor:
-        return self.gaussian.flow(TOP * noise, TOP, sigma)
+        return self.gaussian.flow(SIGMA_MAX * noise, SIGMA_MAX, sigma)
 
     def image(self, x: Tensor, sigma: float) -> Tensor:
         return self.gaussian.flow(x, sigma, 0.0)
 
     def back(self, images: Tensor, sigma: float) -> Tensor:
-        return self.gaussian.flow(images, LOWEST, sigma)
+        return self.gaussian.flow(images, SIGMA_MIN, sigma)  # a finished image is at this level
 
 
 def watermark_rows(carrier: Carrier, run: Run, shape: Sequence[int], plan: Plan) -> Rows:

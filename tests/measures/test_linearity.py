@@ -28,13 +28,8 @@ from depthbias.measures.linearity import (
     weight_nmse,
 )
 from depthbias.measures.structure import Effort, measure
-from depthbias.measures.structure_rows import (
-    REGIMES,
-    Structure,
-    read_structures,
-    regime,
-    structure_rows,
-)
+from depthbias.measures.structure_files import Structure, read_structures
+from depthbias.measures.structure_rows import REGIMES, regime, structure_rows
 from depthbias.system.errors import UserError
 from depthbias.system.files import read_npz, write_json, write_npz
 

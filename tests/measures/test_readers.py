@@ -23,7 +23,7 @@ from depthbias.measures.samples import (
     read_generated,
     read_samples,
 )
-from depthbias.measures.structure_rows import read_structures
+from depthbias.measures.structure_files import read_structures
 from depthbias.measures.trip_classes import read_trip_classes
 from depthbias.report.trajectory_figures import read_trajectories
 from depthbias.system.errors import UserError

@@ -10,7 +10,8 @@ from depthbias.diffusion.schedules import edm_sigmas
 from depthbias.estimates.runs import Run
 from depthbias.estimates.tidy import read_rows, write_rows
 from depthbias.measures.samples import noise_of
-from depthbias.measures.structure_rows import Structure, structure_rows
+from depthbias.measures.structure_files import Structure
+from depthbias.measures.structure_rows import structure_rows
 from depthbias.report.structure_figures import (
     ERRORS,
     LINEARITY,

@@ -7,7 +7,7 @@ import torch
 
 from depthbias.estimates.runs import Run, as_json
 from depthbias.estimates.tidy import tidy
-from depthbias.measures.structure_rows import Structure
+from depthbias.measures.structure_files import Structure
 from depthbias.report.editing_figures import KINDS, PROPERTIES, plot_edits, read_edits
 from depthbias.report.style import save
 from depthbias.report.theory_figures import FIGURES

@@ -6,7 +6,7 @@ import torch
 
 from depthbias.diffusion.gaussian_denoiser import GaussianDenoiser
 from depthbias.estimates.runs import Run
-from depthbias.measures.structure_rows import Structure
+from depthbias.measures.structure_files import Structure
 from depthbias.system.errors import UserError
 from depthbias.theory.local_linearity import Settings, departures, measure, step_length
 from depthbias.theory.model_rows import model_rows

@@ -10,7 +10,7 @@ from conftest import program
 
 from depthbias.diffusion.checkpoints import save_model
 from depthbias.diffusion.unet import build_unet
-from depthbias.measures.structure_rows import read_structures
+from depthbias.measures.structure_files import read_structures
 from depthbias.report.editing_figures import read_edits
 from depthbias.system.files import read_npz, write_json, write_npz
 from depthbias.theory.model_rows import model_rows

@@ -296,7 +296,7 @@ def calls(name, options=""):
 
 
 def of_study(path, wildcards, **narrowed):
-    """All files of a path template for one study; `narrowed` fixes some wildcards (sampler: the main one)."""
+    """All files of a path template for one study; `narrowed` gives values or lists of them for some wildcards."""
     study = study_of(wildcards)
     values = {
         "ratio": study.ratios,
@@ -304,7 +304,7 @@ def of_study(path, wildcards, **narrowed):
         "seed": study.seeds,
         "sampler": study.sampling.samplers,
     }
-    values.update({key: [value] for key, value in narrowed.items()})
+    values.update(narrowed)
     used = {key: value for key, value in values.items() if f"{{{key}}}" in path}
     return expand(path, study=wildcards.study, **used)
 
@@ -377,15 +377,26 @@ def labelled(wildcards):
     return expand(LABELLED, study=wildcards.study) if there else []
 
 
+def named_in(words, paths=False):
+    """The studies whose targets are among the words of a command, or with `paths` whose files are."""
+    known = [*PARAMS.studies, *AUDITS]
+    return [
+        s
+        for s in known
+        for w in words
+        if w == s or w.endswith(f"_{s}") or (paths and f"/{s}/" in w)
+    ]
+
+
 def asked_for(words):
     """The active studies and those whose targets are among the words of a command, with their sweeps' studies.
 
     And the theory bench, where a word names it or a part of it, with the study whose models it measures.
     """
-    named = {s for s in [*PARAMS.studies, *AUDITS] for w in words if w == s or w.endswith(f"_{s}")}
+    named = {*named_in(words)}
     theory = any(word.split("_")[0] == "theory" for word in words)
     if theory and PARAMS.theory:
-        named |= {part.study for _, part in PARAMS.theory if hasattr(part, "study")}
+        named |= {part.study for _, part in PARAMS.theory.on_studies()}
     return [s for s in STUDIES if BASE.get(s, s) in {*ACTIVE, *named}] + ["theory"] * theory
 
 
@@ -394,9 +405,7 @@ def refuse_impossible(words):
 
     Those of the active studies, if it names none.
     """
-    known = [*PARAMS.studies, *AUDITS]
-    named = [s for s in known for w in words if w == s or w.endswith(f"_{s}") or f"/{s}/" in w]
-    checked = [study for study in named or ACTIVE if study in PARAMS.studies]
+    checked = [study for study in named_in(words, paths=True) or ACTIVE if study in PARAMS.studies]
     if problem := first_problem(PARAMS, dict.fromkeys(checked)):
         sys.exit(f"error: params.yaml: {problem}")
 
@@ -475,16 +484,3 @@ def targets(phase, study):
         "sweeps": lambda: sweep_figures(study),
         "audit": lambda: expand([SUMMARY, PAIRS, PAGE, AUDIT, CARD], study=study),
     }[phase]()
-
-
-def bypassed(path):
-    """The files of the U-Nets whose mid block is bypassed."""
-    study = STUDIES[PARAMS.theory.bypass.study]
-    names = [name for name in study.architectures if get_architecture(name).has_mid_block]
-    return expand(
-        path,
-        study=PARAMS.theory.bypass.study,
-        ratio=study.ratios[0],
-        architecture=names,
-        seed=study.seeds,
-    )

@@ -140,16 +140,22 @@ use rule script as plot_theory_edits with:
         **calls("plot_edits"),
 
 
+# The U-Nets of the first ratio that have a mid block.
+BYPASSED = {
+    "ratio": STUDIES[OF_BYPASS.study].ratios[0],
+    "architecture": [
+        name
+        for name in STUDIES[OF_BYPASS.study].architectures
+        if get_architecture(name).has_mid_block
+    ],
+}
+
+
 use rule on_gpu as measure_bypass with:
     input:
-        models=bypassed(MODEL),
-        metas=bypassed(MODEL_META),
-        subsets=expand(
-            SUBSET,
-            study=OF_BYPASS.study,
-            ratio=STUDIES[OF_BYPASS.study].ratios[0],
-            seed=STUDIES[OF_BYPASS.study].seeds,
-        ),
+        models=of_study(MODEL, OF_BYPASS, **BYPASSED),
+        metas=of_study(MODEL_META, OF_BYPASS, **BYPASSED),
+        subsets=of_study(SUBSET, OF_BYPASS, **BYPASSED),
         images=IMAGES.format(study=OF_BYPASS.study),
         split=SPLIT.format(study=OF_BYPASS.study),
         classifier=CLASSIFIER.format(study=OF_BYPASS.study),
