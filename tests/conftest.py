@@ -6,11 +6,13 @@ import runpy
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
+from forks import Forks
 
 ROOT = Path(__file__).parent.parent
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -74,10 +76,22 @@ TINY = {
 }
 
 
+@cache
+def forks():
+    return Forks()
+
+
 def snakemake(folder, *arguments, timeout=900, **environment):
-    """Run Snakemake in `folder`; returns the completed process with stdout and stderr together."""
+    """Run Snakemake in `folder`; returns the completed process with stdout and stderr together.
+
+    It and its jobs are forks (forks.py), unless a PATH is given or the system is not Linux.
+    """
+    words = [*SNAKEMAKE, "--nocolor", *map(str, arguments)]
+    if sys.platform == "linux" and "PATH" not in environment:
+        path = {"PATH": f"{forks().bin}:{os.environ['PATH']}"}
+        return forks().run(words[1:], folder, os.environ | path | environment, timeout)
     return subprocess.run(
-        [*SNAKEMAKE, "--nocolor", *arguments],
+        words,
         cwd=folder,
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,

@@ -44,6 +44,8 @@ def mixed_share(shares: Sequence[Estimate], weights: np.ndarray) -> Estimate:
     n: as many images of one group would have its error (Kish, Survey Sampling, 1965); Wilson's
     interval of these.
     """
+    if not all(share.n for share in shares):
+        return wilson(0, 0)
     value = float(weights @ [share.value for share in shares])
     n = round(1 / float(weights**2 @ [1 / share.n for share in shares]))
     return wilson(value * n, n)

@@ -54,6 +54,9 @@ def test_a_mix_has_the_error_of_kishs_number_of_images():
     missing = Estimate(np.nan, np.nan, np.nan, 5)
     none = mixed_share([wilson(24, 30), missing], np.array([0.9, 0.1]))
     assert np.isnan(none[:3]).all() and none.n == n
+    for empty in (wilson(0, 0), missing._replace(n=0)):
+        none = mixed_share([wilson(24, 30), empty], np.array([0.9, 0.1]))
+        assert np.isnan(none[:3]).all() and none.n == 0
 
 
 def test_streams_are_named():

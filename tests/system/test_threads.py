@@ -55,7 +55,8 @@ def test_without_a_limit_the_libraries_take_all_cores(counting):
 def test_jobs_have_the_threads_of_their_rules(counting, tmp_path):
     folder = copy_checkout(tmp_path / "study")
     model = "results/tiny/90-10/depth2/seed0/model.safetensors"
-    done = snakemake(folder, "--cores", "2", model, "results/tiny/parameters.csv")
+    targets = (model, "results/tiny/parameters.csv")
+    done = snakemake(folder, "--cores", "2", *targets, PATH=os.environ["PATH"])
     assert done.returncode == 0, done.stdout
     scripts = {path.name for path in (folder / "scripts").glob("*.py")}  # not Snakemake itself
     counted = {name: pools for name, pools in counting() if name in scripts}
