@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --target .venv/prompts --upgrade $(PROMPTS)
 	@touch $@
 
-demo: $(READY)  ## run the active studies (digits: about 9 minutes on 2 cores), print their answers, write results/report.html
+demo: $(READY)  ## run the active studies (digits: about 16 minutes on 2 cores), print their answers, write results/report.html
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/snakemake --report results/report.html
 	@$(BIN)/python -m depthbias.config.answers
