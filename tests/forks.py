@@ -27,7 +27,6 @@ LIBRARIES = [
     *["numpy", "pandas", "scipy.special", "scipy.stats", "matplotlib.pyplot", "sklearn.datasets"],
     *["torch", "diffusers.models.unets.unet_2d", "statsmodels.stats.proportion"],
 ]
-LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.argv[1]).with_name("bin") if __name__ == "__main__" else None
 HERE = [str(ROOT), str(ROOT / "tests"), ""]  # on the server's path, but not on that of its forks
@@ -130,6 +129,8 @@ class Forks:
     """
 
     def __init__(self):
+        from depthbias.system.threads import one_thread_each  # `python` above finds no package
+
         self.folder = tempfile.TemporaryDirectory(prefix="forks-")
         self.path, self.bin = f"{self.folder.name}/socket", Path(self.folder.name, "bin")
         self.bin.mkdir()
@@ -137,12 +138,13 @@ class Forks:
             f'#!/bin/sh\nexec "{sys.executable}" -IS "{__file__}" "{self.path}" "$@"\n'
         )
         (self.bin / "python").chmod(0o755)
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, self.path],
-            env=os.environ | {"PYTHONPATH": str(ROOT), **dict.fromkeys(LIMITS, "1")},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        with one_thread_each():
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, self.path],
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
         assert self.process.stdout.readline() == b"ready\n"
         atexit.register(self.close)
 

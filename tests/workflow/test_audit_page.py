@@ -18,6 +18,20 @@ def blocks(kind):
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+def run(folder, command):
+    """A command of the page, with the checkout in this folder."""
+    words = shlex.split(command)
+    words[:1] = [sys.executable, *(["-m", "depthbias.command"] * (words[0] == "depthbias"))]
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.slow
 def test_a_newcomer_follows_the_page(tmp_path):
     folder = copy_checkout(tmp_path / "copy")
@@ -25,16 +39,7 @@ def test_a_newcomer_follows_the_page(tmp_path):
     (folder / "make_images.py").write_text(script)
     printed = []
     for command in "".join(blocks("sh")).splitlines():
-        words = shlex.split(command)
-        words[:1] = [sys.executable, *(["-m", "depthbias.command"] * (words[0] == "depthbias"))]
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run(folder, command)
         assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
         printed.append(done.stdout)
     assert len(printed) == 4
@@ -43,15 +48,7 @@ def test_a_newcomer_follows_the_page(tmp_path):
     assert (
         "standing" in printed[2] and "To repeat it: snakemake --cores all audit_bars" in printed[2]
     )
-    words = ["depthbias.command", "audit", "--name", "bars", "--fail-if"]
-    done = subprocess.run(
-        [sys.executable, "-m", *words, "memorised_share:pixels > 0.01"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(folder, "depthbias audit --name bars --fail-if 'memorised_share:pixels > 0.01'")
     assert done.returncode == 1 and "the lower limit is beyond it" in done.stderr.splitlines()[-1]
 
 
