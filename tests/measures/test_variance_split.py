@@ -7,6 +7,7 @@ import pytest
 from scipy.special import ndtr
 
 from depthbias.measures.variance_split import (
+    _pseudo,
     bias_variance,
     generated_pseudo_values,
     generated_split,
@@ -144,3 +145,19 @@ def test_free_generation_is_unbiased_where_noises_are_shared():
     for name, value in expected.items():
         draws = np.array([one[name] for one in found])
         assert draws.mean() == pytest.approx(value, abs=4 * draws.std() / np.sqrt(studies)), name
+
+
+def test_pseudo_values_of_a_mean_are_the_observations():
+    values = np.random.default_rng(5).normal(size=(7, 2))
+    without = np.array([np.delete(values, r, axis=0).mean(axis=0) for r in range(len(values))])
+    assert _pseudo(values.mean(axis=0), without) == pytest.approx(values, rel=1e-12)
+
+
+def test_pseudo_values_leave_out_one_training_set_each():
+    made = np.random.default_rng(6).integers(0, 2, size=(5, 40))
+    pseudo = generated_pseudo_values(made, np.array([0.5, 0.5]))
+    for name, value in generated_split(made, np.array([0.5, 0.5])).items():
+        left = [
+            generated_split(made[np.arange(5) != r], np.array([0.5, 0.5]))[name] for r in range(5)
+        ]
+        assert pseudo[name] == pytest.approx(value + 4 * (np.mean(left) - np.array(left)))
