@@ -155,9 +155,9 @@ def test_pseudo_values_of_a_mean_are_the_observations():
 
 def test_pseudo_values_leave_out_one_training_set_each():
     made = np.random.default_rng(6).integers(0, 2, size=(5, 40))
-    pseudo = generated_pseudo_values(made, np.array([0.5, 0.5]))
-    for name, value in generated_split(made, np.array([0.5, 0.5])).items():
-        left = [
-            generated_split(made[np.arange(5) != r], np.array([0.5, 0.5]))[name] for r in range(5)
-        ]
-        assert pseudo[name] == pytest.approx(value + 4 * (np.mean(left) - np.array(left)))
+    even = np.array([0.5, 0.5])
+    pseudo = generated_pseudo_values(made, even)
+    without = [generated_split(made[np.arange(5) != r], even) for r in range(5)]
+    for name, value in generated_split(made, even).items():
+        left = np.array([split[name] for split in without])
+        assert pseudo[name] == pytest.approx(value + 4 * (left.mean() - left))
