@@ -152,6 +152,18 @@ def copy_checkout(folder, params=TINY):
     return folder
 
 
+def python_in(folder, *arguments):
+    """What Python does in a copy of the project, with the package of that copy."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def run_once(tmp_path_factory, worker_id, name, make):
     """The folder that make(folder) fills, once for all workers of pytest-xdist."""
     base = tmp_path_factory.getbasetemp()

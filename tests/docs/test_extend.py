@@ -1,15 +1,12 @@
 """Every example of docs/extend.md is applied to a copy of the checkout and run."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, copy_checkout, snakemake
+from conftest import ROOT, copy_checkout, python_in, snakemake
 from extend_blocks import apply, blocks
 
 EXAMPLES = ["A metric", "A figure from the summary", "A sampler", "A data set", "An architecture"]
@@ -17,14 +14,7 @@ EXAMPLES = ["A metric", "A figure from the summary", "A sampler", "A data set", 
 
 def python(folder, *arguments):
     """Run Python on the copy in `folder`; its output."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python_in(folder, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

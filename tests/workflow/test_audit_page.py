@@ -1,14 +1,11 @@
 """The page about audits, as a newcomer follows it."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 import yaml
-from conftest import ROOT, copy_checkout
+from conftest import ROOT, copy_checkout, python_in
 
 from depthbias.config.reading import parse
 
@@ -20,16 +17,8 @@ def blocks(kind):
 
 def run(folder, command):
     """A command of the page, with the checkout in this folder."""
-    words = shlex.split(command)
-    words[:1] = [sys.executable, *(["-m", "depthbias.command"] * (words[0] == "depthbias"))]
-    return subprocess.run(
-        words,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    program, *words = shlex.split(command)
+    return python_in(folder, *(["-m", "depthbias.command"] * (program == "depthbias")), *words)
 
 
 @pytest.mark.slow
