@@ -1,5 +1,7 @@
 """Copies, their closed forms, and what is made of measurements over seeds and depth."""
 
+import json
+from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from depthbias.measures.copies import (
     paired_cosines,
     relative_distances,
 )
+from depthbias.measures.copy_thresholds import given_thresholds
 from depthbias.measures.neighbor_rows import (
     NeighborSettings,
     Neighbours,
@@ -397,3 +400,17 @@ def test_a_slope_needs_two_depths_and_three_runs_for_an_interval():
 def test_pairs_of_seeds_and_what_has_no_seed_are_not_averaged():
     runs = [exact(RUN._replace(seed=seed), 1.0) for seed in ("0~1", "0~2", "all")]
     assert [row["seed"] for row in rows_of(runs, [])] == ["0~1", "0~2", "all"]
+
+
+def test_thresholds_of_copies_are_cosines_or_calibrated():
+    given = {"pixels": 0.97, "inception": "calibrated", "dino": 0.001, "clip": 0.999}
+    assert given_thresholds(json.dumps(given)) == given
+    assert given_thresholds("{}") == {}
+
+
+@pytest.mark.parametrize("value", [0, 1, 1.5, -0.1, True, False, None, "0.9", "calibrate", [0.9]])
+def test_a_threshold_of_another_kind_is_refused_by_name(value):
+    with pytest.raises(
+        ArgumentTypeError, match=r"pixels: .* is neither calibrated nor from 0 to 1"
+    ):
+        given_thresholds(json.dumps({"inception": 0.9, "pixels": value}))

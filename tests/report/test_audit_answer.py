@@ -1,11 +1,9 @@
 """What an audit answers: words, tables, conditions, the card and its notes, from made-up rows."""
 
-import pandas as pd
 import pytest
 import yaml
 
 from depthbias.estimates.tidy import tidy
-from depthbias.measures.audit_rows import audit_rows
 from depthbias.report.audit_answer import answers, condition, failures, headline, sections
 from depthbias.report.audit_card import card
 from depthbias.report.audit_notes import left_out, notes, own_lights
@@ -112,15 +110,6 @@ def test_what_is_no_condition_is_said_so(text):
 def test_a_condition_on_what_is_not_there_is_said_so(text, words):
     with pytest.raises(UserError, match=words):
         failures(headline(summary()), ["copier"], text)
-
-
-def test_groups_become_one_table_with_the_background_of_most_images():
-    few = tidy([row("train", "a", 1.0, 0.5, 1.5, n=10), row("x", "a", 1.0, 0.5, 1.5)])
-    many = tidy([row("train", "a", 2.0, 1.5, 2.5, n=20), row("y", "a", 1.0, 0.5, 1.5)])
-    many = pd.concat([many, tidy([row("y", "a", 1.0, 0.5, 1.5, **{"class": "image"})])])
-    found = audit_rows([few.assign(study="m-x"), many.assign(study="m-y")], "m")
-    assert set(found["study"]) == {"m"} and len(found) == 3
-    assert found.loc[found["architecture"] == "train", "value"].tolist() == [2.0]
 
 
 def test_the_card_has_a_model_index_that_the_hub_reads():
