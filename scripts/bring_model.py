@@ -23,12 +23,8 @@ def main(args: Arguments) -> None:
     import torch
 
     from depthbias.data.subsets import read_subset
-    from depthbias.diffusion.brought_models import (
-        Source,
-        describe_brought,
-        find_source,
-        read_model,
-    )
+    from depthbias.diffusion.brought_files import Source, find_source
+    from depthbias.diffusion.brought_models import describe_brought, read_model
     from depthbias.diffusion.checkpoints import save_model
     from depthbias.diffusion.objectives import measure_sigma_data
 

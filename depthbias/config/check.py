@@ -7,7 +7,8 @@ and nothing is computed.
 import argparse
 import sys
 
-from depthbias.config.raw_data import Outlook, outlook
+from depthbias.config.outlook import Outlook
+from depthbias.config.raw_data import outlook
 from depthbias.config.reading import find_problems, read_content
 from depthbias.config.study import Study
 from depthbias.system.errors import UserError, command, suggestion
@@ -28,11 +29,11 @@ def main() -> None:
         hint = suggestion(unknown[0], known)
         raise UserError(f"{options.params}: studies: no study {unknown[0]!r}{hint}")
     for name in names:
-        if params and name in params.studies:
+        if params and name in {*params.studies, *params.audits}:
             found = outlook(params, name)
             problems += found.problems
             if not found.problems:
-                print(f"{name}: {summary(params.studies[name], found)}")
+                print(f"{name}: {summary(params.studies.get(name), found)}")
     for problem in problems:
         print(f"{options.params}: {problem}", file=sys.stderr)
     if problems:
@@ -40,9 +41,12 @@ def main() -> None:
         raise UserError(f"{options.params}: {number}")
 
 
-def summary(study: Study, found: Outlook) -> str:
-    """What a study will have, and what the values that follow from the data became."""
+def summary(study: Study | None, found: Outlook) -> str:
+    """What a study will have, and what the values that follow from the data became; None: an
+    audit's."""
     counts = ", ".join(f"{count} {name}" for name, count in found.counts.items())
+    if not study:
+        return counts
     k = ", ".join(map(str, study.neighbors.k))
     return (
         f"{counts}; {found.heldout} of each held out, {study.subset_size} train a model; "

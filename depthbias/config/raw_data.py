@@ -3,12 +3,13 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from depthbias.config.blocks import Data
+from depthbias.config.outlook import Outlook, missing, takes_long
+from depthbias.config.raw_audit import audit_outlook
 from depthbias.config.study import Params, Study
 from depthbias.data.celeba import attribute_names
 from depthbias.data.dataset import DataSet
@@ -16,23 +17,8 @@ from depthbias.data.persons import GROUPED, hold_out_known
 from depthbias.data.registry import DATA_SETS, folders_of, known_labels
 from depthbias.data.splits import class_labels, heldout_of, wrong_rule
 from depthbias.data.subsets import check_size
-from depthbias.system.errors import UserError, suggestion
+from depthbias.system.errors import UserError
 from depthbias.system.files import names_npz, read_npz
-
-QUICK_TABLE = 2**22  # bytes: a table of labels that is read in well under a second
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What a study will have: images of each class, at most, as copies are not known yet.
-
-    problems: lines that begin with a key path; counts: {class: images}, and heldout of each class;
-    empty and 0 where they are not known.
-    """
-
-    problems: list[str]
-    counts: dict[str, int]
-    heldout: int = 0
 
 
 def outlook(params: Params, name: str, quick: bool = False) -> Outlook:
@@ -41,6 +27,8 @@ def outlook(params: Params, name: str, quick: bool = False) -> Outlook:
     Reads no image. With `quick`, tables that take over a second to read, and files of CelebA that
     are still to be fetched, are left to the first job.
     """
+    if name in params.audits:
+        return audit_outlook(params.audits[name], name, quick)
     study, key = params.studies[name], f"studies.{name}"
     prepared = Path("data", name, "images.npz")
     rules = {label: rule.model_dump() for label, rule in study.classes.items()}
@@ -110,7 +98,7 @@ def _known(data: Data, prepared: Path, quick: bool) -> DataSet | list[str]:
     folders = folders_of(data.dataset, data.raw)
     table = Path(data.labels) if data.labels else None
     row = DATA_SETS[data.dataset]
-    problem = _missing(data.raw, folders, table)
+    problem = missing(data.raw, folders, table)
     if problem and row.watched and prepared.exists():
         return _prepared(prepared)
     if problem and row.takes_labels:
@@ -120,35 +108,12 @@ def _known(data: Data, prepared: Path, quick: bool) -> DataSet | list[str]:
             return attribute_names(folders)
         if quick and not (row.counts or row.takes_labels):
             return []
-        if quick and _large(table or folders[0] / "metadata.csv"):
+        if quick and takes_long(table or folders[0] / "metadata.csv"):
             return []
         with redirect_stderr(io.StringIO()):  # what is left out is said by the job that reads it
             return known_labels(data.dataset, folders, table, data.by_person, data.on_conflict)
     except UserError as error:
         raise UserError(f"{'labels' if table else 'raw'}: {error}") from error
-
-
-def _large(table: Path) -> bool:
-    return table.is_file() and table.stat().st_size > QUICK_TABLE
-
-
-def _missing(raw: str, folders: Sequence[Path], table: Path | None) -> str:
-    """Which of the two paths of a study leads nowhere."""
-    if not any(map(Path.is_dir, folders)):
-        return f"raw: {raw}: no such folder{_beside(Path(raw))}: put the images there"
-    if table and not table.is_file():
-        return (
-            f"labels: {table}: no such file{_beside(table)}: correct the path, or leave the key "
-            "out if each class has a sub-folder"
-        )
-    return ""
-
-
-def _beside(path: Path) -> str:
-    """The name beside a path that leads nowhere which is most like it."""
-    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = suggestion(path.name, names)
-    return close if "did you mean" in close else ""
 
 
 def _prepared(path: Path) -> DataSet:

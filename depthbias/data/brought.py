@@ -5,6 +5,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from depthbias.data.photos import DAMAGE, Photo, Size, sides
 from depthbias.data.raw_files import files_below, is_image
 from depthbias.data.tables import read_used
 from depthbias.system.errors import UserError, reading, several
-from depthbias.system.files import DAMAGED, names_npz, read_npz
+from depthbias.system.files import DAMAGED, header_npz, names_npz, read_npz
 
 ARRAYS = ("arr_0", "images")  # of an .npz of generated images
 LARGEST = 1 << 28  # bytes of a file in a zip archive
@@ -66,32 +67,39 @@ def list_images(folder: Path, table: Path | None, labelled: bool) -> Listed:
     return Listed(folder, [file for file, _ in used], names)
 
 
-def generated_photos(path: Path) -> tuple[list[str], Iterator[Photo]]:
-    """(names, images) of a folder of any depth, a .zip or an .npz, in a fixed order.
+def generated_names(path: Path) -> list[str]:
+    """The names of the images in a folder of any depth, a .zip or an .npz, in a fixed order.
 
-    UserError for what is none of these, and for one without images.
+    Reads no image. UserError for what is none of these, and for one without images.
     """
     if path.is_dir():
-        files = [file for file in files_below(path) if is_image(file)]
-        photos: Iterable[Photo] = ((str(path / file), path / file) for file in files)
-        names = files
+        names = [file for file in files_below(path) if is_image(file)]
     elif path.suffix.lower() == ".zip":
         names = _members(path)
-        photos = _of_zip(path, names)
     elif path.suffix.lower() == ".npz":
-        array = _array(path)
-        names, photos = [str(place) for place in range(len(array))], _of_array(path, array)
+        names = [str(place) for place in range(_array_kind(path)[1][0])]
     else:
         kind = "no such file or folder" if not path.exists() else "neither folder, .zip nor .npz"
         raise UserError(f"{path}: {kind}: give generated images in one of these")
     if not names:
         raise UserError(f"{path}: holds no images: put them there")
-    return names, iter(photos)
+    return names
+
+
+def generated_photos(path: Path) -> tuple[list[str], Iterator[Photo]]:
+    """(names, images) of generated images, in the order of `generated_names`, whose errors these
+    are."""
+    names = generated_names(path)
+    if path.is_dir():
+        return names, ((str(path / file), path / file) for file in names)
+    if path.suffix.lower() == ".zip":
+        return names, _of_zip(path, names)
+    return names, _of_array(path, _array(path))
 
 
 def _members(path: Path) -> list[str]:
     """The images in a zip archive, sorted; what archivers leave behind is left out."""
-    with reading(path, *DAMAGED), zipfile.ZipFile(path) as archive:
+    with reading(path, "damaged", "make it again", DAMAGED[2]), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     large = [
         f"{one.filename} has {one.file_size} bytes" for one in members if one.file_size > LARGEST
@@ -116,21 +124,38 @@ def _of_zip(path: Path, names: Sequence[str]) -> Iterator[Photo]:
                 yield title, content
 
 
-def _array(path: Path) -> np.ndarray:
-    """uint8 [N, H, W, C]; UserError for arrays of another kind."""
-    there = names_npz(path)
+@contextmanager
+def _of_theirs(path: Path) -> Iterator[None]:
+    """A damaged archive is not one of ours, which would be made again."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: damaged ({error.__cause__}): make it again") from error
+
+
+def _array_kind(path: Path) -> tuple[str, tuple[int, ...]]:
+    """(name, shape) of the array of images in an .npz; UserError for arrays of another kind."""
+    with _of_theirs(path):
+        there = names_npz(path)
     if not (name := next((name for name in ARRAYS if name in there), None)):
         raise UserError(f"{path}: has no array {' or '.join(ARRAYS)}: name it so")
-    [array] = read_npz(path, name)
-    array = array[..., None] if array.ndim == 3 else array
-    if array.ndim == 4 and array.shape[3] not in (1, 3) and array.shape[1] in (1, 3):
-        array = array.transpose(0, 2, 3, 1)
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] not in (1, 3):
+    with _of_theirs(path):
+        shape, dtype = header_npz(path, name)
+    colours = {shape[1], shape[3]} if len(shape) == 4 else {1} if len(shape) == 3 else set()
+    if dtype != np.uint8 or not colours & {1, 3}:
         raise UserError(
-            f"{path}: {name} is {array.dtype} {list(array.shape)}: give uint8 [images, height, "
-            "width, 1 or 3]"
+            f"{path}: {name} is {dtype} {list(shape)}: give uint8 [images, height, width, 1 or 3]"
         )
-    return array
+    return name, shape
+
+
+def _array(path: Path) -> np.ndarray:
+    """uint8 [N, H, W, C] of the array of images in an .npz."""
+    name, _ = _array_kind(path)
+    with _of_theirs(path):
+        [array] = read_npz(path, name)
+    array = array[..., None] if array.ndim == 3 else array
+    return array if array.shape[3] in (1, 3) else array.transpose(0, 2, 3, 1)
 
 
 def _of_array(path: Path, array: np.ndarray) -> Iterator[Photo]:

@@ -8,25 +8,15 @@ from typing import Any, NamedTuple, get_args
 import torch
 
 from depthbias.diffusion.architectures import get_architecture
+from depthbias.diffusion.brought_files import CONFIG, SUPPORTED, Source, check_source
 from depthbias.diffusion.checkpoints import UNET
 from depthbias.diffusion.objectives import Prediction, alpha_bars
 from depthbias.system.errors import UserError, reading
 from depthbias.system.files import read_json
 from depthbias.system.revision import revision
 
-SUPPORTED = "supported are unconditional pixel models: a UNet2DModel and a scheduler with betas"
 # What diffusers and torch raise on files that are no model.
 UNREAD = (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, EOFError)
-CONFIG, SCHEDULER, INDEX = "config.json", "scheduler_config.json", "model_index.json"
-SUFFIXES = (".safetensors", ".bin")
-
-
-class Source(NamedTuple):
-    """Where a model lies: the folder of its U-Net, or loose weights with their configuration."""
-
-    unet: Path
-    scheduler: Path
-    weights: Path | None = None
 
 
 class BroughtModel(NamedTuple):
@@ -38,35 +28,15 @@ class BroughtModel(NamedTuple):
     scheduler: str
 
 
-def find_source(folder: Path) -> Source:
-    """The model in a folder of diffusers; UserError for a pipeline of another kind."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder: give one that diffusers saved")
-    index = folder / INDEX
-    if index.is_file():
-        parts = read_json(index)
-        named = {name: kind for name, kind in parts.items() if isinstance(kind, list)}
-        kind = str(parts.get("_class_name", "a pipeline of no known kind"))
-        if extra := sorted(name for name in set(named) - {"unet", "scheduler"} if named[name][1]):
-            raise UserError(f"{folder}: {kind} with {', '.join(extra)}: {SUPPORTED}")
-    if not (folder / "unet" / CONFIG).is_file():
-        raise UserError(f"{folder}: has no unet/{CONFIG}: {SUPPORTED}")
-    places = [folder / "scheduler" / SCHEDULER, folder / SCHEDULER]
-    if not (found := next((place for place in places if place.is_file()), None)):
-        raise UserError(f"{folder}: has no scheduler/{SCHEDULER}: put the scheduler's there")
-    return Source(folder / "unet", found)
-
-
 def read_model(source: Source, size: Sequence[int], channels: int) -> BroughtModel:
     """The model, for images of this size (height, width) and channels; else a UserError.
 
     Weights in .bin are read by torch's weights-only reader, which runs no code.
     """
-    config = read_json(source.unet if source.weights else source.unet / CONFIG)
-    place = source.weights or source.unet
-    _check_network(place, config, size, channels)
+    check_source(source, size, channels)
+    place = source.place
     prediction, bars, scheduler = read_schedule(source.scheduler)
-    network = _read_network(place, source)
+    network = _read_network(source)
     network.register_to_config(sample_size=list(size))
     with reading(
         place, f"does not run on images of {size[0]}x{size[1]}", "change data.size", UNREAD
@@ -77,34 +47,6 @@ def read_model(source: Source, size: Sequence[int], channels: int) -> BroughtMod
         if found.shape != blank.shape or not bool(found.isfinite().all()):
             raise ValueError("what it returns is no image of numbers")
     return BroughtModel(network, prediction, bars, scheduler)
-
-
-def _check_network(
-    path: Path, config: Mapping[str, Any], size: Sequence[int], channels: int
-) -> None:
-    """UserError for a network that is conditioned, latent, or for other images."""
-    if not isinstance(config, dict) or config.get("_class_name", "UNet2DModel") != "UNet2DModel":
-        kind = config.get("_class_name") if isinstance(config, dict) else "no configuration"
-        raise UserError(f"{path}: a {kind}: {SUPPORTED}")
-    if config.get("class_embed_type") or config.get("num_class_embeds"):
-        raise UserError(f"{path}: a class-conditional model: {SUPPORTED}")
-    if config.get("time_embedding_type", "positional") != "positional":
-        kind = config["time_embedding_type"]
-        raise UserError(f"{path}: time_embedding_type {kind}, not positional: {SUPPORTED}")
-    read, made = config.get("in_channels", 3), config.get("out_channels", 3)
-    if read != made:
-        raise UserError(
-            f"{path}: {read} channels in and {made} out, as of a learned variance: {SUPPORTED}"
-        )
-    if read not in (1, 3):
-        raise UserError(f"{path}: {read} channels, as of a latent model: {SUPPORTED}")
-    if read != channels:
-        raise UserError(f"{path}: a model of {read} channels: set data.channels: {read}")
-    own = config.get("sample_size")
-    own = [own, own] if isinstance(own, int) else own
-    if own and list(own) != list(size):
-        wanted = own[0] if own[0] == own[1] else list(own)
-        raise UserError(f"{path}: a model of {own[0]}x{own[1]} images: set data.size: {wanted}")
 
 
 def read_schedule(path: Path) -> tuple[str, list[float] | None, str]:
@@ -137,7 +79,7 @@ def read_schedule(path: Path) -> tuple[str, list[float] | None, str]:
     return prediction, None if same else bars.tolist(), name
 
 
-def _read_network(path: Path, source: Source) -> Any:
+def _read_network(source: Source) -> Any:
     """The network with its weights, all of them, float32 on the CPU."""
     from diffusers.models.unets.unet_2d import UNet2DModel
     from diffusers.utils import logging
@@ -147,13 +89,11 @@ def _read_network(path: Path, source: Source) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         place = source.unet
         if source.weights:
-            if source.weights.suffix not in SUFFIXES or not source.weights.is_file():
-                raise UserError(f"{path}: no file of weights: give {' or '.join(SUFFIXES)}")
             place = Path(folder)
             (place / CONFIG).symlink_to(source.unet.resolve())
             name = f"diffusion_pytorch_model{source.weights.suffix}"
             (place / name).symlink_to(source.weights.resolve())
-        with reading(path, "not read by diffusers", remedy, UNREAD):
+        with reading(source.place, "not read by diffusers", remedy, UNREAD):
             network, told = UNet2DModel.from_pretrained(
                 place, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
             )

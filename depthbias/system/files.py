@@ -132,6 +132,13 @@ def names_npz(path: str | Path) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
+def header_npz(path: str | Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """(shape, dtype) of an array of an .npz, which is not read."""
+    with reading(path, *DAMAGED), zipfile.ZipFile(path) as archive:
+        shape, _, dtype, _ = _check_member(archive, name)
+    return shape, dtype
+
+
 def map_npz(path: str | Path, name: str) -> np.ndarray:
     """A read-only memory map of one array of an .npz written with compress=False."""
     with reading(path, *DAMAGED):

@@ -12,7 +12,8 @@ import yaml
 from conftest import TINY
 
 from depthbias.config.check import main
-from depthbias.config.raw_data import QUICK_TABLE, first_problem, outlook
+from depthbias.config.outlook import QUICK_TABLE
+from depthbias.config.raw_data import first_problem, outlook
 from depthbias.config.reading import find_problems, parse
 from depthbias.data.digits import COUNTS, load_digits
 from depthbias.data.mnist import COUNTS as MNIST_COUNTS

@@ -6,13 +6,8 @@ import pickle
 import pytest
 import torch
 
-from depthbias.diffusion.brought_models import (
-    Source,
-    describe_brought,
-    find_source,
-    read_model,
-    read_schedule,
-)
+from depthbias.diffusion.brought_files import Source, find_source
+from depthbias.diffusion.brought_models import describe_brought, read_model, read_schedule
 from depthbias.diffusion.checkpoints import load_model, save_model
 from depthbias.diffusion.loading import load_denoiser
 from depthbias.diffusion.schedules import ddpm_sigmas, noise_levels
@@ -193,7 +188,10 @@ def drop(name):
         ),
         (drop("unet/config.json"), "has no unet/config.json"),
         (drop("scheduler/scheduler_config.json"), "has no scheduler/scheduler_config.json"),
-        (drop("unet/diffusion_pytorch_model.safetensors"), "not read by diffusers"),
+        (
+            drop("unet/diffusion_pytorch_model.safetensors"),
+            "has no weights in .safetensors or .bin",
+        ),
     ],
 )
 def test_models_of_other_kinds_are_refused_in_one_line(tmp_path, change, words):

@@ -405,7 +405,11 @@ def refuse_impossible(words):
 
     Those of the active studies, if it names none.
     """
-    checked = [study for study in named_in(words, paths=True) or ACTIVE if study in PARAMS.studies]
+    checked = [
+        study
+        for study in named_in(words, paths=True) or ACTIVE
+        if study in {*PARAMS.studies, *PARAMS.audits}
+    ]
     if problem := first_problem(PARAMS, dict.fromkeys(checked)):
         sys.exit(f"error: params.yaml: {problem}")
 
