@@ -28,6 +28,7 @@ HELDOUT_IMAGES = 128  # behind the held-out loss of the log
     flag("--batch-size", kind=int),
     flag("--learning-rate", "the highest, after the warm-up", float),
     flag("--warmup", "images seen while the rate rises", int),
+    flag("--optimizer", choices=["adamw", "muon"], default="adamw"),
     flag("--weight-decay", kind=float),
     flag("--clip", "largest norm of the gradient", float),
     flag("--ema-halflife", "images seen; of the moving average", int),

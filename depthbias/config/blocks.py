@@ -132,10 +132,13 @@ class Training(Block):
     budget: PositiveInt = Field(description="images seen in all")
     batch_size: PositiveInt
     learning_rate: PositiveFloat = Field(
-        description="peak of AdamW's rate; cosine to 0 after the warm-up"
+        description="peak of the optimiser's rate; cosine to 0 after the warm-up"
     )
     warmup: NonNegativeInt = Field(description="images seen while the rate rises linearly")
-    weight_decay: NonNegativeFloat = Field(default=0.01, description="of AdamW; 0.01 is its own")
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw", description="muon: orthogonal updates of matrices and kernels"
+    )
+    weight_decay: NonNegativeFloat = Field(default=0.01, description="decoupled, as AdamW's")
     clip: PositiveFloat = Field(default=1.0, description="largest gradient norm")
     ema_halflife: PositiveInt = Field(description="half-life of the weight average, images seen")
     precision: Literal["auto", "fp32", "bf16"] = Field(

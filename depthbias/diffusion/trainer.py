@@ -22,6 +22,7 @@ from depthbias.diffusion.objectives import (
     edm_loss,
     measure_sigma_data,
 )
+from depthbias.diffusion.optimizers import make_optimizers
 from depthbias.system.compute import Precision
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_text
@@ -49,6 +50,7 @@ class TrainingOptions:
     precision: str
     log_every: int
     snapshots: list[int] = field(default_factory=list)
+    optimizer: str = "adamw"
 
     def __post_init__(self) -> None:
         """UserError for a number out of range."""
@@ -91,8 +93,8 @@ class Trainer:
         self.net = net.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(self.net.named_parameters())
         self.average = {k: p.detach().clone() for k, p in self.parameters.items()}
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), weight_decay=options.weight_decay, fused=True
+        self.optimizers = make_optimizers(
+            options.optimizer, self.parameters.values(), options.weight_decay
         )
         self.images = images.to(device)
         self.sigma_data = measure_sigma_data(images)
@@ -113,15 +115,16 @@ class Trainer:
         self.heldout = HeldoutLoss(images, rows, weights, *options)
 
     def step(self) -> None:
-        """One minibatch: loss, clipped gradient, AdamW, moving average; all without waiting."""
+        """One minibatch: loss, clipped gradient, update, moving average; all without waiting."""
         options = self.options
         n = min(options.batch_size, options.budget - self.seen)
-        self.optimizer.param_groups[0]["lr"] = learning_rate(options, self.seen + n / 2)
         loss = self._loss(self._minibatch(n))
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), options.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.param_groups[0]["lr"] = learning_rate(options, self.seen + n / 2)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.seen += n
         halflife = max(1e-8, min(options.ema_halflife, EMA_RAMP * self.seen))
         with torch.no_grad():
@@ -209,8 +212,9 @@ class Trainer:
         for name, parameter in self.parameters.items():
             tensors[f"net.{name}"] = parameter
             tensors[f"average.{name}"] = self.average[name]
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"{key}.{name}"] = value
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{key}.{name}"] = value
         seconds = self.seconds + time.monotonic() - self._since
         return tensors, {"seen": self.seen, "rows": self.rows, "seconds": seconds}
 
@@ -223,14 +227,7 @@ class Trainer:
             for name, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"net.{name}"])
                 self.average[name].copy_(tensors[f"average.{name}"])
-                # Made like the parameter: the fused kernel needs equal strides.
-                self.optimizer.state[parameter] = {
-                    "step": tensors[f"step.{name}"].to(self.device),
-                    **{
-                        key: torch.empty_like(parameter).copy_(tensors[f"{key}.{name}"])
-                        for key in ("exp_avg", "exp_avg_sq")
-                    },
-                }
+        self._restore_optimizers(tensors)
         for due in self.options.snapshots:
             if due <= record["seen"]:
                 self.kept[due] = {
@@ -238,6 +235,18 @@ class Trainer:
                 }
         self.seen, self.rows, self.seconds = record["seen"], record["rows"], record["seconds"]
         self._since = time.monotonic()
+
+    def _restore_optimizers(self, tensors: Mapping[str, Tensor]) -> None:
+        owners = {p: one for one in self.optimizers for p in one.param_groups[0]["params"]}
+        for title, value in tensors.items():
+            kind, _, rest = title.partition(".")
+            if kind == "optimizer":
+                key, _, name = rest.partition(".")
+                parameter = self.parameters[name]
+                # Made like the parameter: the fused kernel needs equal strides.
+                like = parameter if value.shape == parameter.shape else value
+                state = torch.empty_like(like, device=self.device).copy_(value)
+                owners[parameter].state[parameter][key] = state
 
     def snapshots(self) -> dict[str, Tensor]:
         """The averaged weights of all snapshots, named SEEN.NAME."""

@@ -187,9 +187,13 @@ def test_the_budget_is_met_exactly_and_logged(images):
     assert all(row["images_per_second"] > 0 for row in trainer.rows)
 
 
-@pytest.mark.parametrize("objective", ["ddpm", "edm"])
-def test_it_learns(images, objective):
-    options = replace(OPTIONS, objective=objective, budget=2560, batch_size=64, log_every=640)
+@pytest.mark.parametrize(
+    ("objective", "optimizer", "rate"),
+    [("ddpm", "adamw", 2e-3), ("edm", "adamw", 2e-3), ("edm", "muon", 6e-3)],
+)
+def test_it_learns(images, objective, optimizer, rate):
+    options = replace(OPTIONS, objective=objective, optimizer=optimizer, learning_rate=rate)
+    options = replace(options, budget=2560, batch_size=64, log_every=640)
     rows = finish(new(images, options)).rows
     assert rows[-1]["loss"] < 0.75 * rows[0]["loss"]
 
@@ -197,11 +201,15 @@ def test_it_learns(images, objective):
 # Resuming
 
 
-@pytest.mark.parametrize("objective", ["ddpm", "edm"])
+@pytest.mark.parametrize(
+    ("objective", "optimizer"), [("ddpm", "adamw"), ("edm", "adamw"), ("edm", "muon")]
+)
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_resuming_at_any_step_changes_no_bit(images, tmp_path, monkeypatch, objective, layout):
+def test_resuming_at_any_step_changes_no_bit(
+    images, tmp_path, monkeypatch, objective, optimizer, layout
+):
     monkeypatch.setitem(trainer.LAYOUTS, "cpu", layout)
-    options = replace(OPTIONS, objective=objective)
+    options = replace(OPTIONS, objective=objective, optimizer=optimizer)
     points = []
     whole = new(images, options)
 
