@@ -9,7 +9,7 @@ from depthbias.report.doubts import doubts
 from depthbias.report.lights import lights
 from depthbias.report.methods import methods
 from depthbias.report.page import arm_bars, page, pictures
-from depthbias.report.sample_browser import browser, read_shown
+from depthbias.report.sample_browser import browser, by_ratio, read_shown
 from depthbias.system.arguments import (
     IMAGES,
     STUDY,
@@ -66,6 +66,7 @@ def main(args: Arguments) -> None:
         manifold,
         [read_subset(path, manifold.classes) for path in args.subsets],
         args.images,
+        decidable,
     )
     hashed = [args.summary, args.slopes, args.verdict, args.images]
     text = page(
@@ -75,7 +76,7 @@ def main(args: Arguments) -> None:
         lights(summary, endpoint, manifold),
         judge(summary, slopes, found, endpoint),
         pictures(args.figures),
-        browser(shown, args.images, decidable),
+        browser(by_ratio(shown), args.images),
         methods(settings, args.study, args.meta, args.usage, hashed),
         doubts=doubts(summary),
     )

@@ -17,15 +17,15 @@ if (source) browse(JSON.parse(source.textContent));
 function browse(data) {
   const find = id => document.getElementById(id);
   const MARKS = { changed: "≠", undecidable: "?", off: "○" };
-  const WORDS = { changed: "another class than the shallowest model", undecidable: "undecidable",
+  const WORDS = { changed: `of another class than ${data.first}`, undecidable: "undecidable",
     off: "off the manifold" };
-  let models = [], rows = [], place = { row: 0, column: 0 };
+  let group = data.groups[0], models = [], rows = [], place = { row: 0, column: 0 };
 
   // Every sprite is one rule of style, so that the browser decodes it once.
   const sheet = document.createElement("style");
-  sheet.textContent = Object.values(data.ratios).map((ratio, r) => [
-    ...ratio.models.map((model, m) => `.s${r}-${m}{background-image:url(${model.sprite})}`),
-    `.t${r}{background-image:url(${ratio.nearest})}`].join("\n")).join("\n");
+  sheet.textContent = data.groups.map((group, g) => [
+    ...group.models.map((model, m) => `.s${g}-${m}{background-image:url(${model.sprite})}`),
+    `.t${g}{background-image:url(${group.nearest})}`].join("\n")).join("\n");
   document.head.append(sheet);
 
   function element(name, parent, text = "", attributes = {}) {
@@ -42,27 +42,27 @@ function browse(data) {
     image.style.backgroundPosition =
       `${100 * (index % data.columns) / (data.columns - 1)}% ${lines > 1 ? 100 * line / (lines - 1) : 0}%`;
   }
-  const flags = (model, noise) => Object.keys(MARKS).filter(name => model[name][noise]);
+  const flags = (model, noise) => group.flags.filter(name => model[name][noise]);
   const noiseName = noise => {
-    const [seed, index] = data.noises[noise];
-    return data.noises.some(one => one[0] !== data.noises[0][0]) ? `${seed}/${index}` : `${index}`;
+    const [seed, index] = group.noises[noise];
+    return group.noises.some(one => one[0] !== group.noises[0][0]) ? `${seed}/${index}` : `${index}`;
   };
   function describe(model, noise) {
     const sure = Math.round(100 * model.probabilities[noise]);
-    return [`${model.architecture}, seed ${model.seed}, noise ${noiseName(noise)}:`,
+    return [`${model.architecture}, seed ${model.seed}, ${group.unit} ${noiseName(noise)}:`,
       `${data.classes[model.labels[noise]]} (${sure} %)`,
       ...flags(model, noise).map(name => `${MARKS[name]} ${WORDS[name]}`)].join(" · ").replace(": · ", ": ");
   }
   const kinds = () => {
-    const r = find("ratio").selectedIndex;
-    return { sprite: m => `s${r}-${m}`, near: `t${r}`, ratio: data.ratios[find("ratio").value] };
+    const g = find("group").selectedIndex;
+    return { sprite: m => `s${g}-${m}`, near: `t${g}` };
   };
   const starts = m => m === 0 || models[m].architecture !== models[m - 1].architecture;
 
   function heading(table) {
     const head = element("thead", table), names = element("tr", head), seeds = element("tr", head);
     element("th", names, "", { scope: "col" });
-    element("th", seeds, "noise", { scope: "col" });
+    element("th", seeds, group.unit, { scope: "col" });
     models.forEach((model, m) => {
       if (starts(m)) {
         const span = models.filter(one => one.architecture === model.architecture).length;
@@ -73,9 +73,9 @@ function browse(data) {
   }
   function footing(table) {
     const foot = element("tfoot", table);
-    for (const [name, mark] of Object.entries(MARKS)) {
+    for (const name of group.flags) {
       const line = element("tr", foot);
-      element("th", line, `${mark} of all ${data.images}`, { scope: "row", title: WORDS[name] });
+      element("th", line, `${MARKS[name]} of all ${group.images}`, { scope: "row", title: WORDS[name] });
       models.forEach((model, m) => element("td", line, `${(100 * model.shares[name]).toFixed(1)} %`,
         { class: starts(m) ? "first" : "" }));
     }
@@ -86,18 +86,21 @@ function browse(data) {
     const button = element("button", box, "", { type: "button", tabindex: "-1", "aria-pressed": "false",
       "aria-label": describe(model, noise), class: ["cell", ...found].join(" ") });
     const pair = element("span", button, "", { class: "pair" });
-    paint(element("span", pair), kind.sprite(m), noise, data.noises.length);
+    paint(element("span", pair), kind.sprite(m), noise, group.noises.length);
     const near = element("span", pair);
-    paint(near, kind.near, model.nearest[noise], kind.ratio.near);
+    paint(near, kind.near, model.nearest[noise], group.near);
     near.classList.add("near");
     element("span", button, [data.classes[model.labels[noise]], ...found.map(name => MARKS[name])].join(" "),
       { class: "mark" });
     button.addEventListener("click", () => choose(row, m));
   }
   function draw() {
-    models = kinds().ratio.models;
-    const wanted = [...document.querySelectorAll("#filters fieldset input:checked")].map(one => one.value);
-    rows = data.noises.map((_, noise) => noise)
+    group = data.groups[find("group").selectedIndex];
+    models = group.models;
+    const boxes = [...document.querySelectorAll("#filters fieldset input")];
+    for (const box of boxes) box.parentElement.hidden = !group.flags.includes(box.value);
+    const wanted = boxes.filter(box => box.checked).map(box => box.value).filter(name => group.flags.includes(name));
+    rows = group.noises.map((_, noise) => noise)
       .filter(noise => wanted.every(name => models.some(model => model[name][noise])));
     const table = find("grid"), body = document.createElement("tbody");
     table.replaceChildren();
@@ -109,7 +112,7 @@ function browse(data) {
       models.forEach((_, m) => cell(line, m, noise, row));
     });
     footing(table);
-    find("count").textContent = `${rows.length} of ${data.noises.length} noises`;
+    find("count").textContent = `${rows.length} of the first ${group.noises.length} ${group.unit}s, of ${group.images}`;
     find("chosen").hidden = true;
     place = { row: 0, column: 0 };
     const first = button(0, 0);
@@ -125,8 +128,8 @@ function browse(data) {
     now.tabIndex = 0;
     now.setAttribute("aria-pressed", "true");
     const kind = kinds(), model = models[column];
-    paint(find("large"), kind.sprite(column), noise, data.noises.length);
-    paint(find("training"), kind.near, model.nearest[noise], kind.ratio.near);
+    paint(find("large"), kind.sprite(column), noise, group.noises.length);
+    paint(find("training"), kind.near, model.nearest[noise], group.near);
     find("told").textContent = describe(model, noise);
     find("chosen").hidden = false;
     now.focus({ preventScroll: false });
@@ -142,8 +145,8 @@ function browse(data) {
   });
   find("beside").addEventListener("change", () =>
     find("grid").classList.toggle("beside", find("beside").checked));
-  for (const name of Object.keys(data.ratios)) element("option", find("ratio"), name, { value: name });
-  find("ratio").addEventListener("change", draw);
+  for (const one of data.groups) element("option", find("group"), one.title);
+  find("group").addEventListener("change", draw);
   for (const box of document.querySelectorAll("#filters fieldset input")) box.addEventListener("change", draw);
   find("filters").hidden = false;
   draw();

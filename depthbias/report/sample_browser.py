@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -33,12 +33,13 @@ class Shown:
 
     images: uint8 [N, H, W, C]; nearest: rows of the data set, int [N], of the nearest training
     images in pixels; changed: bool, which of all images have another class than the shallowest
-    architecture of the series with the same seed makes of the noise.
+    architecture of the series with the same seed makes of the noise; undecidable: bool, of all.
     """
 
     classes: Classes
     accepted: np.ndarray
     changed: np.ndarray
+    undecidable: np.ndarray
     images: np.ndarray
     nearest: np.ndarray
 
@@ -47,16 +48,65 @@ class Shown:
         return self.classes.run
 
 
+class Words(NamedTuple):
+    """What the page calls things: its heading, what it shows, what is chosen, the first model."""
+
+    heading: str
+    says: str
+    choice: str
+    first: str
+
+
+OF_STUDY = Words(
+    "The same noise through all models",
+    "A row is one noise. Every model of a training ratio made an image of it.",
+    "Training ratio",
+    "the shallowest model",
+)
+OF_AUDIT = Words(
+    "Generated images",
+    "A row is one noise, through all models that were brought, or one image that was brought.",
+    "Brought",
+    "the first model",
+)
+
+
+class Group(NamedTuple):
+    """Models whose images are shown side by side; unit: noise, or image if images were brought."""
+
+    title: str
+    unit: str
+    shown: Sequence[Shown]
+
+    @property
+    def noise(self) -> np.ndarray:
+        return self.shown[0].classes.noise
+
+    @property
+    def flags(self) -> list[str]:
+        """What an image may be marked with: one class cannot change, nor be undecidable."""
+        several = len(self.shown[0].classes.classes) > 1
+        architectures = {one.run.architecture for one in self.shown}
+        changed = ["changed"] if several and len(architectures) > 1 else []
+        return [*changed, *(["undecidable"] if several else []), "off"]
+
+    def near(self, count: int) -> np.ndarray:
+        """Rows of the training images that are nearest to one of the first images, sorted."""
+        return np.unique(np.concatenate([one.nearest[:count] for one in self.shown]))
+
+
 def read_shown(
     samples: Sequence[Path],
     classes: Sequence[Path],
     manifold: Manifold,
     subsets: Sequence[Subset],
     images_path: Path,
+    decidable: float,
 ) -> list[Shown]:
     """All models, in reading order, one after the other, so that one is in memory at a time.
 
-    samples, classes: files of the same runs in the same order; images_path: the prepared images.
+    samples, classes: files of the same runs in the same order; images_path: the prepared images;
+    decidable: the probability below which a class is none.
     UserError for models from other noises.
     """
     told = [read_classes(path) for path in classes]
@@ -77,7 +127,8 @@ def read_shown(
         series = get_architecture(one.run.architecture).shown_with
         first = shallowest.setdefault((one.run.ratio, one.run.seed, series), one)
         changed = one.labels != first.labels
-        shown.append(Shown(one, manifold.of(one.run), changed, own, rows))
+        unsure = one.undecidable(decidable)
+        shown.append(Shown(one, manifold.of(one.run), changed, unsure, own, rows))
     return shown
 
 
@@ -132,53 +183,46 @@ def sprite(images: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def browser(shown: Sequence[Shown], images_path: Path, decidable: float) -> dict[str, Any]:
-    """What the page shows, as JSON: classes, noises and, for each ratio, models and their images.
+def by_ratio(shown: Iterable[Shown]) -> list[Group]:
+    """The groups of a study that trains: the models of each training ratio."""
+    ratios: dict[str, list[Shown]] = {}
+    for one in shown:
+        ratios.setdefault(one.run.ratio, []).append(one)
+    return [Group(ratio, "noise", models) for ratio, models in ratios.items()]
 
-    The first NOISES noises, or as many as SPRITE_BYTES hold.
+
+def browser(groups: Sequence[Group], images_path: Path, words: Words = OF_STUDY) -> dict[str, Any]:
+    """What the page shows, as JSON: classes, and the models of each group with their images.
+
+    Of each group the first NOISES, or as many as SPRITE_BYTES hold for all groups.
     """
-    count = min(NOISES, len(shown[0].classes.noise))
+    count = min(NOISES, max(len(group.noise) for group in groups))
     while True:
-        sprites = _sprites(shown, images_path, count)
-        size = sum(len(one) for parts in sprites.values() for one in parts)
+        sprites = [_sprites(group, images_path, count) for group in groups]
+        size = sum(len(one) for parts in sprites for one in parts)
         if size <= SPRITE_BYTES or count == 1:
             break
         count = max(1, min(count - 1, count * SPRITE_BYTES // size))
-    first = shown[0].classes
     return {
-        "classes": first.classes,
-        "noises": first.noise[:count],
-        "images": len(first.noise),
+        "classes": groups[0].shown[0].classes.classes,
         "columns": COLUMNS,
-        "decidable": decidable,
-        "ratios": {
-            ratio: _ratio(_of(shown, ratio), sprites[ratio], count, decidable) for ratio in sprites
-        },
+        **words._asdict(),
+        "groups": [
+            _group(group, parts, count) for group, parts in zip(groups, sprites, strict=True)
+        ],
     }
 
 
-def _of(shown: Iterable[Shown], ratio: str) -> list[Shown]:
-    return [one for one in shown if one.run.ratio == ratio]
+def _sprites(group: Group, images_path: Path, count: int) -> list[bytes]:
+    """A sprite of each model, and one of all training images that are near."""
+    near = map_npz(images_path, "images")[group.near(count)]
+    return [*(sprite(one.images[:count]) for one in group.shown), sprite(near)]
 
 
-def _sprites(shown: Sequence[Shown], images_path: Path, count: int) -> dict[str, list[bytes]]:
-    """{ratio: a sprite of each model, and one of all training images that are near}."""
-    training, sprites = map_npz(images_path, "images"), {}
-    for ratio in dict.fromkeys(one.run.ratio for one in shown):
-        own = _of(shown, ratio)
-        near = np.unique(np.concatenate([one.nearest[:count] for one in own]))
-        sprites[ratio] = [*(sprite(one.images[:count]) for one in own), sprite(training[near])]
-    return sprites
-
-
-def _ratio(
-    shown: Sequence[Shown], sprites: Sequence[bytes], count: int, decidable: float
-) -> dict[str, Any]:
-    near = np.unique(np.concatenate([one.nearest[:count] for one in shown]))
-    models = []
-    for one, content in zip(shown, sprites, strict=False):
-        unsure = one.classes.undecidable(decidable)
-        flags = {"changed": one.changed, "undecidable": unsure, "off": ~one.accepted}
+def _group(group: Group, sprites: Sequence[bytes], count: int) -> dict[str, Any]:
+    near, models = group.near(count), []
+    for one, content in zip(group.shown, sprites, strict=False):
+        flags = {"changed": one.changed, "undecidable": one.undecidable, "off": ~one.accepted}
         models.append(
             {
                 "architecture": one.run.architecture,
@@ -191,7 +235,16 @@ def _ratio(
                 **{name: flag[:count].astype(int) for name, flag in flags.items()},
             }
         )
-    return {"models": models, "nearest": data_uri(sprites[-1], "image/png"), "near": len(near)}
+    return {
+        "title": group.title,
+        "unit": group.unit,
+        "noises": group.noise[:count],
+        "images": len(group.noise),
+        "flags": group.flags,
+        "models": models,
+        "nearest": data_uri(sprites[-1], "image/png"),
+        "near": len(near),
+    }
 
 
 def data_uri(content: bytes, kind: str) -> str:

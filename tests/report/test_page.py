@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,15 @@ from depthbias.report.doubts import doubts
 from depthbias.report.lights import lights
 from depthbias.report.methods import methods
 from depthbias.report.page import arm_bars, page, pictures
-from depthbias.report.sample_browser import browser, nearest_rows, read_shown, sprite
+from depthbias.report.sample_browser import (
+    OF_AUDIT,
+    Group,
+    browser,
+    by_ratio,
+    nearest_rows,
+    read_shown,
+    sprite,
+)
 from depthbias.report.style import save
 from depthbias.system.errors import UserError
 from depthbias.system.files import write_csv, write_json, write_npz
@@ -77,7 +86,7 @@ def study(tmp_path_factory):
 
 def shown_of(study):
     samples, classes, manifold, subsets, images = study
-    return read_shown(samples, classes, manifold, [read_subset(p) for p in subsets], images)
+    return read_shown(samples, classes, manifold, [read_subset(p) for p in subsets], images, 0.9)
 
 
 def test_models_come_in_reading_order_with_flips_and_neighbours(study):
@@ -113,16 +122,36 @@ def test_the_browser_tells_shares_of_all_images_and_shows_fewer_where_they_are_l
     study, monkeypatch
 ):
     shown = shown_of(study)
-    told = browser(shown, study[-1], 0.9)
-    models = told["ratios"]["90-10"]["models"]
-    assert len(told["noises"]) == told["images"] == IMAGES
+    told = browser(by_ratio(shown), study[-1])
+    [group] = told["groups"]
+    models = group["models"]
+    assert len(group["noises"]) == group["images"] == IMAGES and group["title"] == "90-10"
     assert models[2]["shares"]["changed"] == 2 / IMAGES
     assert models[0]["shares"] == {"changed": 0, "undecidable": 1 / IMAGES, "off": 1 / IMAGES}
     whole = sum(len(one["sprite"]) for one in models)
     monkeypatch.setattr(sample_browser, "SPRITE_BYTES", whole // 2)
-    fewer = browser(shown, study[-1], 0.9)
+    [fewer] = browser(by_ratio(shown), study[-1])["groups"]
     assert 0 < len(fewer["noises"]) < IMAGES and fewer["images"] == IMAGES
-    assert fewer["ratios"]["90-10"]["models"][2]["shares"]["changed"] == 2 / IMAGES
+    assert fewer["models"][2]["shares"]["changed"] == 2 / IMAGES
+
+
+def test_a_group_has_the_marks_that_its_images_can_have(study):
+    """One model has no other class than itself; of one class no image is undecidable."""
+    shown = shown_of(study)
+    alone = Group("depth2", "image", [replace(shown[0], images=shown[0].images[:5])])
+    one_class = replace(
+        shown[0].classes, classes=("all",), probabilities=np.ones((IMAGES, 1), dtype=np.float32)
+    )
+    kinds = {
+        "90-10": (Group("90-10", "noise", shown), ["changed", "undecidable", "off"]),
+        "depth2": (alone, ["undecidable", "off"]),
+        "all": (Group("all", "noise", [replace(shown[0], classes=one_class)]), ["off"]),
+    }
+    told = browser([group for group, _ in kinds.values()], study[-1], OF_AUDIT)
+    assert told["heading"] == "Generated images" and told["first"] == "the first model"
+    assert [one["flags"] for one in told["groups"]] == [flags for _, flags in kinds.values()]
+    assert [one["unit"] for one in told["groups"]] == ["noise", "image", "noise"]
+    assert [len(one["models"]) for one in told["groups"]] == [4, 1, 1]
 
 
 def test_models_from_other_noises_are_refused(study, tmp_path):
@@ -163,7 +192,9 @@ def made(folder, samples, rows):
 def whole(study, tmp_path_factory):
     """The page of the made-up study."""
     rows = named([*arms(0.3), *lpips(0.5)])
-    return made(tmp_path_factory.mktemp("page"), browser(shown_of(study), study[-1], 0.9), rows)
+    return made(
+        tmp_path_factory.mktemp("page"), browser(by_ratio(shown_of(study)), study[-1]), rows
+    )
 
 
 def test_the_page_says_all_parts_and_asks_for_nothing(whole):
@@ -269,7 +300,7 @@ def test_the_page_works_in_a_browser(whole, tmp_path, width):
     assert (seen["changed"], seen["undecidable"], seen["off"]) == (["3", "5"], ["7"], ["9"])
     assert seen["both"] == []
     assert seen["first"] == "depth2, seed 0, noise 0: nine (100 %)"
-    told = "depth3, seed 1, noise 3: nine (100 %) · ≠ another class than the shallowest model"
+    told = "depth3, seed 1, noise 3: nine (100 %) · ≠ of another class than the shallowest model"
     assert seen["moved"] == seen["focus"] == told
     assert (seen["hidden"], seen["beside"]) == ("none", "block")
     assert seen["wide"], "the page scrolls sideways"

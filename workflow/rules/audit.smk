@@ -145,7 +145,9 @@ use rule script as write_audit with:
         images=IMAGES,
         about=BROUGHT,
         manifolds=of_groups(MANIFOLD),
+        subset=lambda w: of_study(SUBSET, groups_of(w)[0])[0],
         samples=of_groups(SAMPLES),
+        classes=of_groups(CLASSES),
         meta=lambda w: [
             path
             for group in groups_of(w)
