@@ -7,12 +7,14 @@ from pydantic import ValidationError
 
 from depthbias.config.blocks import Training
 from depthbias.config.checks import told
-from depthbias.config.theory import Bypass, Watermark
+from depthbias.config.theory import Bypass, Families, Stages, Watermark
 from depthbias.data.subsets import check_counts, class_counts, percentages
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.diffusion.sampler_names import MOST_STEPS, SAMPLERS, samplers_for
+from depthbias.diffusion.unet import UNETS
 from depthbias.estimates.arm_names import slope_names
 from depthbias.system.errors import suggestion
+from depthbias.theory.family_names import FAMILIES
 from depthbias.theory.region import check_region
 from depthbias.vision.other_classifiers import NETWORK
 
@@ -190,6 +192,8 @@ def _theory(params: "Params") -> Iterator[str]:
         )
     yield from _bypass(params, params.theory.bypass)
     yield from _watermark(params, params.theory.watermark)
+    yield from _families(params, params.theory.families)
+    yield from _stages(params, params.theory.stages)
 
 
 def _bypass(params: "Params", bypass: Bypass) -> Iterator[str]:
@@ -215,6 +219,44 @@ def _watermark(params: "Params", watermark: Watermark) -> Iterator[str]:
             f"theory.watermark.radius: {watermark.radius:g} in images of {study.data.size} "
             f"pixels: at most {study.data.size / 2:g}"
         )
+
+
+def _families(params: "Params", families: Families) -> Iterator[str]:
+    if families.study not in params.studies:
+        return
+    study, name = params.studies[families.study], families.architecture
+    if name not in study.architectures:
+        hint = suggestion(name, study.architectures)
+        yield f"theory.families.architecture: no {name!r} in {families.study}{hint}"
+        return
+    for family in families.overrides:
+        if family not in families.families:
+            hint = suggestion(family, families.families)
+            yield f"theory.families.overrides: {family!r} is not among the families{hint}"
+    for width in families.widths:
+        fits = get_architecture(name).check
+        yield from told(fits, study.data.size, width, key="theory.families.widths: ")
+    for family in families.families:
+        fits = get_architecture(FAMILIES[family].architecture or name).check
+        yield from told(fits, study.data.size, study.width, key="theory.families.families: ")
+
+
+def _stages(params: "Params", stages: Stages) -> Iterator[str]:
+    if stages.study not in params.studies:
+        return
+    study, name = params.studies[stages.study], stages.architecture
+    if name not in UNETS or name not in study.architectures:
+        hint = suggestion(name, [one for one in study.architectures if one in UNETS])
+        yield f"theory.stages.architecture: no U-Net {name!r} in {stages.study}{hint}"
+        return
+    if len(stages.widths) != stages.stages:
+        given = len(stages.widths)
+        yield f"theory.stages.widths: {given} for {stages.stages} stages: give one each"
+    if stages.stages > len(stages.sigmas):
+        yield f"theory.stages.stages: {stages.stages} of {len(stages.sigmas)} levels: take fewer"
+    for width in stages.widths:
+        fits = get_architecture(name).check
+        yield from told(fits, study.data.size, width, key="theory.stages.widths: ")
 
 
 def _sweep(params: "Params", name: str) -> Iterator[str]:

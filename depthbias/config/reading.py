@@ -3,15 +3,15 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
 
-from depthbias.config.audit import Audit, Subject
+from depthbias.config.audit import Audit
 from depthbias.config.auto import or_auto
 from depthbias.config.based_on import KEY, block_class, origin, resolve
-from depthbias.config.blocks import NAME, Block, Selector
+from depthbias.config.blocks import NAME, Block
 from depthbias.config.following import FOLLOWING
 from depthbias.config.study import Params, Study, Sweep
 from depthbias.config.theory import Theory
@@ -212,10 +212,9 @@ def _keys_at(path: list[str]) -> list[str]:
             block, parts = KINDS[key], parts[1:]
         elif (block, key) == (Params, "theory"):
             block = Theory
-        elif key in ("classes", SUBJECTS):
-            block, parts = Selector if key == "classes" else Subject, parts[1:]
         else:
-            block = _block(block, key)
+            named = get_origin(block.model_fields[key].annotation) is dict
+            block, parts = _block(block, key), parts[named:]
     known = [name for name in block.model_fields if (block, name) != (Params, AUDITS)]
     return [*known, *([KEY] if block in (Study, Audit) else [])]
 

@@ -8,6 +8,7 @@ from depthbias.config.blocks import DETERMINISTIC, Block, Name, OneOf
 from depthbias.config.checks import refuse_repeats
 from depthbias.data.subsets import percentages
 from depthbias.system.errors import UserError
+from depthbias.theory.family_names import FAMILIES
 from depthbias.theory.schedule_names import SCHEDULE_TITLES
 from depthbias.theory.watermark_names import ATTACKS, BANDS
 
@@ -139,6 +140,47 @@ class Watermark(Block):
     steps: PositiveInt = Field(description="of DDIM, and of its inversion")
 
 
+class FamilyTraining(Block):
+    """How a family is trained where it differs from the recipe of the study."""
+
+    budget: PositiveInt | None = Field(default=None, description="images seen in all")
+    learning_rate: PositiveFloat | None = Field(default=None, description="its peak")
+
+
+class Families(Block):
+    """Models of several families on the same and on disjoint training images."""
+
+    study: Name = Field(description="the study whose images and recipe are taken")
+    architecture: str = Field(description="of the U-Nets; one of the study's")
+    families: Annotated[list[Annotated[str, OneOf(FAMILIES)]], Unique] = Field(
+        min_length=1, description="kinds of models; the multi-delta stands beside them"
+    )
+    sizes: Annotated[list[Annotated[int, Field(ge=2)]], AfterValidator(_rising)] = Field(
+        min_length=1, description="training images, rising; the largest for all families"
+    )
+    widths: Annotated[list[PositiveFloat], AfterValidator(_rising)] = Field(
+        min_length=1, description="of the U-Nets trained by edm, at every size, beside the study's"
+    )
+    overrides: dict[str, FamilyTraining] = Field(
+        default={}, description="of families that need another training than the study's recipe"
+    )
+    seeds: Annotated[list[NonNegativeInt], Unique] = Field(
+        min_length=1, description="each draws training images and starts networks"
+    )
+    images: Annotated[int, Field(ge=10)] = Field(description="of a model, from the same noise")
+
+
+class Stages(Block):
+    """Networks whose noise levels are treated by stages."""
+
+    study: Name = Field(description="the study whose training images and recipe are taken")
+    architecture: str = Field(description="of the networks; a U-Net of the study")
+    stages: Annotated[int, Field(ge=2)] = Field(description="into which the levels are parted")
+    sigmas: Levels = Field(description="noise levels, rising, where images span -1 to 1")
+    widths: list[PositiveFloat] = Field(description="of the decoders, one a stage, in any order")
+    heldout_images: Annotated[int, Field(ge=10)] = Field(description="whose loss is compared")
+
+
 class Theory(Block):
     """The theory bench."""
 
@@ -149,8 +191,14 @@ class Theory(Block):
     editing: Editing
     bypass: Bypass
     watermark: Watermark
+    families: Families
+    stages: Stages
 
-    def on_studies(self) -> list[tuple[str, "Landscape | Jacobian | Editing | Bypass | Watermark"]]:
+    def on_studies(self) -> list[tuple[str, "OnStudy"]]:
         """The parts that measure a study, which their `study` names, by key."""
         parts = (self.landscape, self.jacobian, self.editing, self.bypass, self.watermark)
-        return [(type(part).__name__.lower(), part) for part in parts]
+        more = (self.families, self.stages)
+        return [(type(part).__name__.lower(), part) for part in (*parts, *more)]
+
+
+OnStudy = Landscape | Jacobian | Editing | Bypass | Watermark | Families | Stages

@@ -87,9 +87,7 @@ class Trainer:
         torch.manual_seed(options.seed)
         data_seed = int(torch.randint(2**62, ()))  # first, for networks draw more or less
         self.generator = torch.Generator(device).manual_seed(data_seed)
-        net = get_architecture(options.architecture).build(
-            channels=images.shape[3], size=images.shape[1], width=options.width
-        )
+        net = self._build(channels=images.shape[3], size=images.shape[1])
         self.net = net.to(device).to(memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = dict(self.net.named_parameters())
         self.average = {k: p.detach().clone() for k, p in self.parameters.items()}
@@ -107,6 +105,11 @@ class Trainer:
         self.kept: dict[int, dict[str, Tensor]] = {}  # averaged weights by snapshot
         self.heldout: HeldoutLoss | None = None
         self._since = time.monotonic()
+
+    def _build(self, channels: int, size: int) -> torch.nn.Module:
+        """The network to train, freshly initialised."""
+        architecture = get_architecture(self.options.architecture)
+        return architecture.build(channels=channels, size=size, width=self.options.width)
 
     def hold_out(self, images: Tensor, rows: Sequence[int], weights: Tensor) -> None:
         """Write the loss on held-out images into the log as well; arguments as of `HeldoutLoss`."""
@@ -143,15 +146,15 @@ class Trainer:
         chosen, self.waiting = self.waiting[:n], self.waiting[n:]
         return to_float(self.images[chosen]).contiguous(memory_format=self.layout)
 
-    def _loss(self, batch: Tensor) -> Tensor:
-        def network(x: Tensor, t: Tensor) -> Tensor:
-            output: Tensor = self.net(x, t, return_dict=False)[0]
-            return output
+    def _network(self, x: Tensor, t: Tensor) -> Tensor:
+        output: Tensor = self.net(x, t, return_dict=False)[0]
+        return output
 
+    def _loss(self, batch: Tensor) -> Tensor:
         with self.precision.autocast(self.device):
             if self.options.objective == "edm":
-                return edm_loss(network, batch, self.sigma_data, self.generator)
-            return ddpm_loss(network, batch, self.bars, self.generator)
+                return edm_loss(self._network, batch, self.sigma_data, self.generator)
+            return ddpm_loss(self._network, batch, self.bars, self.generator)
 
     def check(self) -> float:
         """The mean loss since the last row; UserError with the first step that was not finite."""

@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 
 from depthbias.report.bypass_figures import plot_bypass
 from depthbias.report.editing_figures import plot_properties
+from depthbias.report.family_figures import plot_families, plot_family_grid
 from depthbias.report.jacobian_figures import plot_local, plot_rank, plot_rank_depth
 from depthbias.report.landscape_figures import plot_energy, plot_laws, plot_merging, plot_surface
 from depthbias.report.molrg_figures import plot_boundary, plot_phases
+from depthbias.report.stage_figures import plot_stages
 from depthbias.report.watermark_figures import plot_roc, plot_tradeoff, plot_watermark
 
 Draw = Callable[[pd.DataFrame, Sequence[pd.DataFrame]], Figure]
@@ -38,4 +40,7 @@ FIGURES: dict[str, Draw] = {
     "watermark": _of_rows(plot_watermark),
     "watermark-roc": _of_rows(plot_roc),
     "tradeoff": _of_rows(plot_tradeoff),
+    "families": _of_rows(plot_families),
+    "family-grid": _of_rows(plot_family_grid),
+    "stages": _of_rows(plot_stages),
 }

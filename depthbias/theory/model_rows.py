@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from depthbias.measures.structure_files import Structure
 from depthbias.measures.structure_rows import SHARE, structure_rows
 
@@ -25,6 +27,14 @@ PARTS = {
             "local_error:random",
         ),
         bounds={"jacobian_rank": SHARE, "local_cosine": COSINE},
+    ),
+    "stages": Part(
+        trends=(),
+        bounds={
+            "stages_loss_change": (-np.inf, np.inf),
+            "stages_rank": SHARE,
+            "stages_similarity": SHARE,
+        },
     ),
     "editing": Part(
         trends=("edit_gain:loco", "edit_localisation:loco"),

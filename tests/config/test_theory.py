@@ -8,6 +8,7 @@ from depthbias.system.errors import UserError
 
 LAND, MOLRG = "theory.landscape", "theory.molrg"
 JACOBIAN, EDITING = "theory.jacobian", "theory.editing"
+FAMILIES, STAGES = "theory.families", "theory.stages"
 BYPASS, MARK = "theory.bypass", "theory.watermark"
 
 
@@ -47,6 +48,18 @@ BYPASS, MARK = "theory.bypass", "theory.watermark"
         (f"{MARK}.sigmas", [1, 0.5], "must increase"),
         (f"{MARK}.sigmas", [0.001, 1], "greater than 0.01"),
         (f"{MARK}.attacks", ["jpg"], "'jpeg'"),
+        (f"{FAMILIES}.study", "digit", "did you mean 'digits'"),
+        (f"{FAMILIES}.architecture", "depth9", "no 'depth9' in digits; did you mean 'depth"),
+        (f"{FAMILIES}.families", ["unet-emd"], "'unet-edm'"),
+        (f"{FAMILIES}.overrides", {"unet": {}}, "overrides: 'unet' is not among the families"),
+        (f"{FAMILIES}.overrides", {"consistency": {"bugdet": 1}}, "did you mean 'budget'"),
+        (f"{FAMILIES}.sizes", [40, 16], "must increase"),
+        (f"{FAMILIES}.widths", [0.125], "theory.families.widths: "),
+        (f"{STAGES}.architecture", "dit-small", "no U-Net 'dit-small' in digits"),
+        (f"{STAGES}.widths", [0.5], "1 for 3 stages: give one each"),
+        (f"{STAGES}.widths", [0.5, 0.5, 0.125], "theory.stages.widths: "),
+        (f"{STAGES}.stages", 1, "greater than or equal to 2"),
+        (f"{STAGES}.sigmas", [1, 2], "3 of 2 levels"),
         ("studies.theory", PARAMS["studies"]["digits"], "has a meaning of its own"),
     ],
 )

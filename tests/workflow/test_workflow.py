@@ -232,7 +232,7 @@ def test_the_theory_bench_trains_what_it_looks_at_and_its_exact_parts_nothing():
     jobs = planned(ROOT, "--forceall", "theory")
     assert (jobs["measure_landscape"], jobs["measure_molrg"]) == (1, 1)
     assert (jobs["measure_jacobian"], jobs["measure_editing"], jobs["train"]) == (18, 18, 18)
-    assert sum("plot_theory" in name for name in jobs) == 15
+    assert sum("plot_theory" in name for name in jobs) == 18
     # of the first ratio three depths and three seeds; no image is sampled for it beforehand
     bypass = planned(ROOT, "--forceall", "theory_bypass")
     assert (bypass["train"], bypass["measure_bypass"]) == (9, 1) and "sample" not in bypass

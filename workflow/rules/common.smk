@@ -18,6 +18,7 @@ from depthbias.config.raw_data import first_problem
 from depthbias.data.registry import DATA_SETS
 from depthbias.diffusion.architectures import get_architecture
 from depthbias.system.errors import UserError
+from depthbias.theory.stage_names import KINDS as STAGE_KINDS
 from records import (
     hold_settings,
     name_logs,
@@ -143,9 +144,13 @@ THEORY_PARTS = {
     "editing": "results/theory/editing.csv",
     "bypass": "results/theory/bypass.csv",
     "watermark": "results/theory/watermark.csv",
+    "families": "results/theory/families.csv",
+    "stages": "results/theory/stages.csv",
 }
 THEORY = "results/theory/summary.csv"
 THEORY_FIGURE = "results/theory/figures"
+STAGES = [f"results/theory/stages-{kind}-seed{{seed}}.npz" for kind in STAGE_KINDS]
+FAMILIES = "results/theory/families-seed{seed}.npz"
 # Of what is brought.
 BROUGHT = "data/{study}/brought.json"
 BROUGHT_SAMPLES = f"{RUN}/brought-{{sampler}}.json"
@@ -468,7 +473,8 @@ def sweep_figures(study):
 def theory_files(part):
     """The table and the figures of a part of the theory bench."""
     path = f"{THEORY_FIGURE}/{{name}}.{{kind}}"
-    names = [*THEORY_FIGURES[part], *(["edits"] if part == "editing" else [])]
+    pictures = {"editing": ["edits"], "families": ["family-samples"]}
+    names = [*THEORY_FIGURES[part], *pictures.get(part, [])]
     return [THEORY_PARTS[part], *expand(path, name=names, kind=FIGURE_KINDS)]
 
 

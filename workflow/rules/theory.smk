@@ -1,10 +1,12 @@
 # Input: the block `theory` of params.yaml, training images of one study, and trained models. Output: results/theory/: a
 # table of each part, summary.csv, their union, and figures. Targets: theory, theory_landscape, theory_molrg,
-# theory_jacobian, theory_editing, theory_bypass, theory_watermark.
+# theory_jacobian, theory_editing, theory_bypass, theory_watermark, theory_families,
+# theory_stages.
 
 OF_LANDSCAPE, OF_MOLRG = PARAMS.theory.landscape, PARAMS.theory.molrg
 OF_JACOBIAN, OF_EDITING = PARAMS.theory.jacobian, PARAMS.theory.editing
 OF_BYPASS, OF_WATERMARK = PARAMS.theory.bypass, PARAMS.theory.watermark
+OF_FAMILIES, OF_STAGES = PARAMS.theory.families, PARAMS.theory.stages
 
 # {part: {name of a figure: title in the report}}. A figure's function: depthbias/report/theory_figures.py.
 THEORY_FIGURES = {
@@ -32,6 +34,11 @@ THEORY_FIGURES = {
         "watermark-roc": "a watermark found again, against false alarms",
         "tradeoff": "a watermark seen and found: measured and predicted",
     },
+    "families": {
+        "families": "the same image of the same noise, by family",
+        "family-grid": "the same image of the same noise, by training images and width",
+    },
+    "stages": {"stages": "noise levels treated by stages: similarity, loss, cost"},
 }
 
 
@@ -203,6 +210,107 @@ use rule on_gpu as measure_watermark with:
                 batch_size=STUDIES[OF_WATERMARK.study].sampling.batch_size,
             ),
         ),
+
+
+# Models of all families on two disjoint training sets of one seed, as many of each class.
+use rule on_gpu as measure_families with:
+    input:
+        images=IMAGES.format(study=OF_FAMILIES.study),
+        split=SPLIT.format(study=OF_FAMILIES.study),
+    output:
+        FAMILIES,
+    params:
+        **calls(
+            "measure_families",
+            lambda w: flags(
+                OF_FAMILIES.model_dump(
+                    include={"families", "sizes", "widths", "overrides"}, exclude_none=True
+                ),
+                width=STUDIES[OF_FAMILIES.study].width,
+                training=STUDIES[OF_FAMILIES.study]
+                .training_of(OF_FAMILIES.architecture)
+                .model_dump(exclude={"snapshots", "objective"}),
+                sampler=STUDIES[OF_FAMILIES.study].sampling.samplers[0],
+                count=OF_FAMILIES.images,
+                noise_seed=STUDIES[OF_FAMILIES.study].sampling.noise_seeds[0],
+                batch_size=STUDIES[OF_FAMILIES.study].sampling.batch_size,
+                run={
+                    "study": OF_FAMILIES.study,
+                    "ratio": "equal",
+                    "architecture": OF_FAMILIES.architecture,
+                    "seed": w.seed,
+                },
+            ),
+        ),
+
+
+use rule compute as estimate_families with:
+    input:
+        made=expand(FAMILIES, seed=OF_FAMILIES.seeds),
+        images=IMAGES.format(study=OF_FAMILIES.study),
+        split=SPLIT.format(study=OF_FAMILIES.study),
+    output:
+        THEORY_PARTS["families"],
+    params:
+        **calls("estimate_families", flags(study=OF_FAMILIES.study)),
+
+
+use rule script as plot_families with:
+    input:
+        made=expand(FAMILIES, seed=OF_FAMILIES.seeds[:1]),
+    output:
+        **drawing(
+            f"{THEORY_FIGURE}/family-samples",
+            "theory-family-samples",
+            "Theory",
+            part="families",
+            figure="what each family makes of the same noise",
+        ),
+    localrule: True
+    params:
+        **calls("plot_families", flags(study=OF_FAMILIES.study)),
+
+
+# Three networks of one seed, on the training images of the study's first ratio.
+use rule on_gpu as measure_stages with:
+    input:
+        images=IMAGES.format(study=OF_STAGES.study),
+        split=SPLIT.format(study=OF_STAGES.study),
+        subset=lambda w: SUBSET.format(
+            study=OF_STAGES.study,
+            ratio=STUDIES[OF_STAGES.study].ratios[0],
+            seed=w.seed,
+        ),
+    output:
+        STAGES,
+    params:
+        **calls(
+            "measure_stages",
+            lambda w: flags(
+                OF_STAGES.model_dump(exclude={"study", "architecture"}),
+                width=STUDIES[OF_STAGES.study].width,
+                training=STUDIES[OF_STAGES.study]
+                .training_of(OF_STAGES.architecture)
+                .model_dump(exclude={"snapshots", "objective"}),
+                noise_seed=STUDIES[OF_STAGES.study].denoising.noise_seed,
+                run={
+                    "study": OF_STAGES.study,
+                    "ratio": STUDIES[OF_STAGES.study].ratios[0],
+                    "architecture": OF_STAGES.architecture,
+                    "seed": w.seed,
+                },
+            ),
+        ),
+
+
+use rule script as estimate_stages with:
+    input:
+        measurements=expand(STAGES, seed=STUDIES[OF_STAGES.study].seeds),
+    output:
+        THEORY_PARTS["stages"],
+    localrule: True
+    params:
+        **calls("estimate_theory", shlex.join(["stages", "--study", OF_STAGES.study])),
 
 
 use rule script as summarize_theory with:
