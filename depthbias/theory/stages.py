@@ -29,15 +29,16 @@ def similarities(denoiser: Denoiser, images: Tensor, levels: Sequence[float], se
 def partition(similarity: np.ndarray, stages: int) -> list[int]:
     """Where each stage but the first begins, of levels in order: int [stages - 1].
 
-    The contiguous partition with the largest sum, over its stages, of the mean similarity [L, L]
-    within. Exact, by dynamic programming. Of equal ones that whose last stages begin first.
-    UserError if there are fewer levels than stages.
+    The contiguous partition with the largest sum, over its levels, of the mean similarity [L, L]
+    within their stage: the objective of kernel k-means. Exact, by dynamic programming. A sum over
+    stages would prefer stages of one level, which is always similar to itself. UserError if there
+    are fewer levels than stages.
     """
     count = len(similarity)
     if not 1 <= stages <= count:
         raise UserError(f"theory.stages.stages: {stages} of {count} levels: take 1 to {count}")
     within = {
-        (i, j): float(similarity[i:j, i:j].mean())
+        (i, j): float(similarity[i:j, i:j].sum() / (j - i))
         for i in range(count)
         for j in range(i + 1, count + 1)
     }

@@ -33,13 +33,20 @@ def test_the_partition_is_the_best_of_all():
 
     def total(starts):
         edges = [0, *starts, 7]
-        return sum(similarity[i:j, i:j].mean() for i, j in itertools.pairwise(edges))
+        return sum((j - i) * similarity[i:j, i:j].mean() for i, j in itertools.pairwise(edges))
 
     for stages in (2, 3, 4):
         every = itertools.combinations(range(1, 7), stages - 1)
         assert partition(similarity, stages) == list(max(every, key=total))
     with pytest.raises(UserError, match="8 of 7 levels"):
         partition(similarity, 8)
+
+
+def test_a_level_alone_is_no_stage_because_it_is_similar_to_itself():
+    """Similarity that fades with distance, and never ends: halves, not two single levels."""
+    places = np.arange(9)
+    similarity = 1 / (1 + np.abs(places[:, None] - places))
+    assert partition(similarity, 3) == [3, 6]
 
 
 def test_levels_are_similar_where_exact_denoisers_agree():
