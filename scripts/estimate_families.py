@@ -1,6 +1,9 @@
 """Estimate how often families of models make the same image of the same noise."""
 
+import torch
+
 from depthbias.data.splits import read_split
+from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
 from depthbias.system.arguments import (
     IMAGES,
@@ -13,7 +16,8 @@ from depthbias.system.arguments import (
     script,
 )
 from depthbias.system.files import map_npz
-from depthbias.system.gpu_lease import computing
+from depthbias.theory.family_files import read_made
+from depthbias.theory.family_rows import Space, family_rows
 
 
 @script(
@@ -27,11 +31,7 @@ from depthbias.system.gpu_lease import computing
 def main(args: Arguments) -> None:
     split = read_split(args.split)
     held = split.rows("calibration", "control")[0]
-    with computing(args.threads, exact=True):
-        from depthbias.estimates.measurements import rows_of
-        from depthbias.theory.family_files import read_made
-        from depthbias.theory.family_rows import Space, family_rows
-
-        space = Space(map_npz(args.images, "images"), split.rows("pool")[0], held)
-        threshold, *measured = family_rows(read_made(args.made, args.study), space)
-        write_rows(args.output, [threshold.row, *rows_of(measured, [])])
+    torch.set_num_threads(args.threads)
+    space = Space(map_npz(args.images, "images"), split.rows("pool")[0], held)
+    threshold, *measured = family_rows(read_made(args.made, args.study), space)
+    write_rows(args.output, [threshold.row, *rows_of(measured, [])])

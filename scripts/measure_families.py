@@ -48,7 +48,7 @@ def main(args: Arguments) -> None:
         from depthbias.theory.family_files import Made, write_made
         from depthbias.theory.family_names import HALVES
 
-        run = args.run
+        run, split = args.run, read_split(args.split)
         chosen = args.training | {
             "architecture": run.architecture,
             "width": args.width,
@@ -69,7 +69,7 @@ def main(args: Arguments) -> None:
             args.batch_size,
             device,
         )
-        rows, labels = read_split(args.split).rows("pool")
+        rows, labels = split.rows("pool")
         parts = disjoint_rows(rows, labels, max(args.sizes), options.seed)
         halves = dict(zip(HALVES, parts, strict=True))
         images = map_npz(args.images, "images")

@@ -13,7 +13,6 @@ from depthbias.system.arguments import (
     Arguments,
     WrongUsage,
     file,
-    files,
     flag,
     mapping,
     natural,
@@ -50,6 +49,8 @@ def measure(args: Arguments, device: "torch.device") -> dict[str, dict[str, Any]
     from depthbias.theory.stage_study import StageStudy
 
     images = torch.from_numpy(read_subset(args.subset).images(args.images))
+    if len(args.widths) != args.stages:
+        raise WrongUsage(f"--widths: {len(args.widths)} for {args.stages} stages: give one each")
     heldout = choose_heldout(args.images, read_split(args.split), args.heldout_images, device)
     study = StageStudy(recipe(args), images, heldout, args.sigmas, args.noise_seed, device)
     with Progress(len(KINDS), f"stages, seed {args.run.seed}", "networks") as progress:
@@ -88,11 +89,9 @@ def write(
     flag("--noise-seed", "of their noise", natural),
     RUN,
     THREADS,
-    files("--output", f"measurements of {', '.join(KINDS)}, to write (.npz)"),
+    file("--output", f"measurements of {', '.join(KINDS)}, to write (.npz)", nargs=len(KINDS)),
 )
 def main(args: Arguments) -> None:
-    if len(args.output) != len(KINDS) or len(args.widths) != args.stages:
-        raise WrongUsage(f"give {len(KINDS)} outputs, and a width for each stage")
     check_writable(*args.output)
     with computing(args.threads, exact=True) as device:
         found = measure(args, device)
