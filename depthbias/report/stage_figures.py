@@ -36,6 +36,9 @@ def plot_stages(rows: pd.DataFrame) -> Figure:
         style = {"color": mark.colour, "ls": mark.line, "marker": mark.marker, "ms": 3}
         right.plot(cost["sigma"], cost["value"], **style)
     middle.axhline(0, color=GREY, lw=0.8)
+    ends = loss[["value", "lower", "upper"]].to_numpy()
+    low, high = np.nanmin(ends), np.nanmax(ends)
+    middle.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     middle.set_title("held-out loss, change")
     right.set_title("cost, million operations")
     right.set_ylim(0, 1.15 * costs["value"].max())
