@@ -1,9 +1,6 @@
 """Estimate how often families of models make the same image of the same noise."""
 
-import torch
-
 from depthbias.data.splits import read_split
-from depthbias.estimates.measurements import rows_of
 from depthbias.estimates.tidy import write_rows
 from depthbias.system.arguments import (
     IMAGES,
@@ -16,8 +13,6 @@ from depthbias.system.arguments import (
     script,
 )
 from depthbias.system.files import map_npz
-from depthbias.theory.family_files import read_made
-from depthbias.theory.family_rows import Space, family_rows
 
 
 @script(
@@ -29,6 +24,12 @@ from depthbias.theory.family_rows import Space, family_rows
     THREADS,
 )
 def main(args: Arguments) -> None:
+    import torch
+
+    from depthbias.estimates.measurements import rows_of
+    from depthbias.theory.family_files import read_made
+    from depthbias.theory.family_rows import Space, family_rows
+
     split = read_split(args.split)
     held = split.rows("calibration", "control")[0]
     torch.set_num_threads(args.threads)
