@@ -1,7 +1,5 @@
 """Train models of several families on disjoint training sets of one seed, and sample one noise."""
 
-from dataclasses import fields
-
 from depthbias.data.splits import read_split
 from depthbias.estimates.runs import RUN
 from depthbias.system.arguments import (
@@ -15,7 +13,7 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import finite, reading
+from depthbias.system.errors import finite
 from depthbias.system.files import check_writable, map_npz
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -43,21 +41,13 @@ def main(args: Arguments) -> None:
     with computing(args.threads) as device:
         import numpy as np
 
-        from depthbias.diffusion.trainer import TrainingOptions
         from depthbias.theory.families import Plan, disjoint_rows, images_of, members
         from depthbias.theory.family_files import Made, write_made
         from depthbias.theory.family_names import HALVES
+        from depthbias.theory.recipe import recipe
 
         run, split = args.run, read_split(args.split)
-        chosen = args.training | {
-            "architecture": run.architecture,
-            "width": args.width,
-            "seed": int(run.seed),
-            "objective": "edm",
-            "snapshots": [],
-        }
-        with reading("--training", "not the options of a training", "give all of them"):
-            options = TrainingOptions(**{f.name: chosen[f.name] for f in fields(TrainingOptions)})
+        options = recipe(args.training, run, args.width)
         method, _, steps = args.sampler.partition("-")
         plan = Plan(
             options,

@@ -1,6 +1,5 @@
 """Train one network for all noise levels, one for each stage, and one with a decoder a stage."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from depthbias.system.arguments import (
     positive,
     script,
 )
-from depthbias.system.errors import reading
 from depthbias.system.files import check_writable
 from depthbias.system.gpu_lease import computing
 from depthbias.system.progress import Progress
@@ -28,40 +26,32 @@ from depthbias.theory.stage_names import KINDS
 if TYPE_CHECKING:
     import torch
 
-    from depthbias.diffusion.trainer import TrainingOptions
-
-
-def recipe(args: Arguments) -> "TrainingOptions":
-    """How every network is trained."""
-    from depthbias.diffusion.trainer import TrainingOptions
-
-    own = {"architecture": args.run.architecture, "width": args.width, "seed": int(args.run.seed)}
-    chosen = args.training | own | {"snapshots": [], "objective": "edm"}
-    with reading("--training", "not the options of a training", "give all of them"):
-        return TrainingOptions(**{f.name: chosen[f.name] for f in fields(TrainingOptions)})
-
 
 def measure(args: Arguments, device: "torch.device") -> dict[str, dict[str, Any]]:
     """{kind: {name: values [levels, n]}}."""
     import torch
 
     from depthbias.measures.chosen_images import choose_heldout
+    from depthbias.theory.recipe import recipe
     from depthbias.theory.stage_study import StageStudy
 
     images = torch.from_numpy(read_subset(args.subset).images(args.images))
     if len(args.widths) != args.stages:
         raise WrongUsage(f"--widths: {len(args.widths)} for {args.stages} stages: give one each")
     heldout = choose_heldout(args.images, read_split(args.split), args.heldout_images, device)
-    study = StageStudy(recipe(args), images, heldout, args.sigmas, args.noise_seed, device)
+    options = recipe(args.training, args.run, args.width)
+    study = StageStudy(options, images, heldout, args.sigmas, args.noise_seed, device)
     with Progress(len(KINDS), f"stages, seed {args.run.seed}", "networks") as progress:
         unified = study.unified()
         progress.update(1)
         ends = study.ends(args.stages)
         separate = study.separate(ends)
         progress.update(2)
-        multi_stage = study.multi_stage(ends, args.widths, unified)
+        ranks = study.ranks(unified)
+        multi_stage = study.multi_stage(ends, args.widths, ranks)
         progress.update(3)
-    return study.compared(dict(zip(KINDS, (unified, separate, multi_stage), strict=True)))
+    networks = dict(zip(KINDS, (unified, separate, multi_stage), strict=True))
+    return study.compared(networks, ranks)
 
 
 def write(

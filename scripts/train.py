@@ -1,7 +1,6 @@
 """Train one model on one subset: EMA weights, their description and the log."""
 
 import sys
-from dataclasses import fields
 
 from depthbias.data.splits import read_split
 from depthbias.data.subsets import read_subset
@@ -65,7 +64,7 @@ def main(args: Arguments) -> None:
         precision = choose_precision(args.precision, device)
         print(f"{precision.name}: {precision.reason}", file=sys.stderr, flush=True)
         chosen = vars(args) | {"architecture": args.run.architecture, "seed": int(args.run.seed)}
-        options = TrainingOptions(**{f.name: chosen[f.name] for f in fields(TrainingOptions)})
+        options = TrainingOptions.chosen(chosen)
         meter = Meter(device)
         trainer = Trainer(options, torch.from_numpy(images), device, precision)
         heldout = choose_heldout(args.images, split, HELDOUT_IMAGES, device)

@@ -1,7 +1,7 @@
 """What must fit together in a study: every rule yields what is wrong, a line each."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -190,27 +190,27 @@ def _theory(params: "Params") -> Iterator[str]:
             f"theory.molrg.dimensions: two subspaces of {max(molrg.dimensions)} do not fit "
             f"into a space of {molrg.space}: lower them, or raise theory.molrg.space"
         )
-    yield from _bypass(params, params.theory.bypass)
-    yield from _watermark(params, params.theory.watermark)
-    yield from _families(params, params.theory.families)
-    yield from _stages(params, params.theory.stages)
+    rules: tuple[tuple[Any, Callable[[Study, Any], Iterator[str]]], ...] = (
+        (params.theory.bypass, _bypass),
+        (params.theory.watermark, _watermark),
+        (params.theory.families, _families),
+        (params.theory.stages, _stages),
+    )
+    for part, rule in rules:
+        if part.study in params.studies:
+            yield from rule(params.studies[part.study], part)
 
 
-def _bypass(params: "Params", bypass: Bypass) -> Iterator[str]:
-    if bypass.study not in params.studies:
-        return
-    names = params.studies[bypass.study].architectures
-    if not any(get_architecture(name).has_mid_block for name in names):
+def _bypass(study: "Study", bypass: Bypass) -> Iterator[str]:
+    if not any(get_architecture(name).has_mid_block for name in study.architectures):
         yield (
             f"theory.bypass.study: no architecture of {bypass.study} has a mid block: name "
             "another study"
         )
 
 
-def _watermark(params: "Params", watermark: Watermark) -> Iterator[str]:
-    if watermark.study not in params.studies:
-        return
-    study, name = params.studies[watermark.study], watermark.architecture
+def _watermark(study: "Study", watermark: Watermark) -> Iterator[str]:
+    name = watermark.architecture
     if name not in study.architectures:
         hint = suggestion(name, study.architectures)
         yield f"theory.watermark.architecture: no {name!r} in {watermark.study}{hint}"
@@ -221,10 +221,8 @@ def _watermark(params: "Params", watermark: Watermark) -> Iterator[str]:
         )
 
 
-def _families(params: "Params", families: Families) -> Iterator[str]:
-    if families.study not in params.studies:
-        return
-    study, name = params.studies[families.study], families.architecture
+def _families(study: "Study", families: Families) -> Iterator[str]:
+    name = families.architecture
     if name not in study.architectures:
         hint = suggestion(name, study.architectures)
         yield f"theory.families.architecture: no {name!r} in {families.study}{hint}"
@@ -241,10 +239,8 @@ def _families(params: "Params", families: Families) -> Iterator[str]:
         yield from told(fits, study.data.size, study.width, key="theory.families.families: ")
 
 
-def _stages(params: "Params", stages: Stages) -> Iterator[str]:
-    if stages.study not in params.studies:
-        return
-    study, name = params.studies[stages.study], stages.architecture
+def _stages(study: "Study", stages: Stages) -> Iterator[str]:
+    name = stages.architecture
     if name not in UNETS or name not in study.architectures:
         hint = suggestion(name, [one for one in study.architectures if one in UNETS])
         yield f"theory.stages.architecture: no U-Net {name!r} in {stages.study}{hint}"

@@ -10,6 +10,7 @@ after every step, so that progress and trajectories are the caller's; the last x
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import log, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,3 +105,22 @@ def sample(
     if not bool(x.isfinite().all()):
         raise FloatingPointError("the samples are not finite")
     return to_uint8(x).cpu().numpy()
+
+
+def sample_batches(
+    denoiser: Denoiser,
+    sampler: str,
+    sigmas: Tensor,
+    *,
+    noise_seed: int,
+    count: int,
+    batch_size: int,
+    shape: Sequence[int],
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """Images 0 to `count` of one noise seed, uint8 [count, H, W, C]; the rest as of `sample`."""
+    batches = [range(i, min(i + batch_size, count)) for i in range(0, count, batch_size)]
+    common: dict[str, Any] = {"noise_seed": noise_seed, "shape": shape, "device": device}
+    return np.concatenate(
+        [sample(denoiser, sampler, sigmas, indices=indices, **common) for indices in batches]
+    )

@@ -52,6 +52,11 @@ class TrainingOptions:
     snapshots: list[int] = field(default_factory=list)
     optimizer: str = "adamw"
 
+    @classmethod
+    def chosen(cls, values: Mapping[str, Any]) -> "TrainingOptions":
+        """Those that a mapping holds beside others; KeyError for one that is missing."""
+        return cls(**{option.name: values[option.name] for option in fields(cls)})
+
     def __post_init__(self) -> None:
         """UserError for a number out of range."""
         for name in ("budget", "batch_size", "learning_rate", "clip", "log_every"):
@@ -138,6 +143,13 @@ class Trainer:
                 self.kept[due] = {name: t.clone() for name, t in self.average.items()}
         # Adding 0 times the norm marks the step when only its gradient is not finite.
         self.losses.append(torch.add(loss.detach(), norm, alpha=0))
+
+    def complete(self) -> torch.nn.Module:
+        """Train to the budget without a log or resume points; the network with averaged weights."""
+        while self.seen < self.options.budget:
+            self.step()
+        self.check()
+        return self.averaged()
 
     def _minibatch(self, n: int) -> Tensor:
         while len(self.waiting) < n:

@@ -18,7 +18,7 @@ from depthbias.data.splits import Split
 from depthbias.data.subsets import Subset
 from depthbias.diffusion.checkpoints import image_shape
 from depthbias.diffusion.network_denoiser import NetworkDenoiser
-from depthbias.diffusion.samplers import sample
+from depthbias.diffusion.samplers import sample_batches
 from depthbias.diffusion.schedules import noise_levels
 from depthbias.estimates.measurements import Measured, mean_of, share_of
 from depthbias.estimates.runs import Run
@@ -100,22 +100,17 @@ def sampled(
     """Images uint8 [N, S, S, C] of a model with its mid block bypassed at every step so."""
     sigmas = noise_levels(meta["objective"], plan.steps)
     device = next(denoiser.model.parameters()).device
-    starts = range(0, plan.images, plan.batch_size)
-    batches = [range(start, min(start + plan.batch_size, plan.images)) for start in starts]
     with bypass(denoiser.model, percentages, plan.steps):
-        parts = [
-            sample(
-                denoiser,
-                plan.sampler,
-                sigmas,
-                noise_seed=plan.noise_seed,
-                indices=indices,
-                shape=image_shape(meta),
-                device=device,
-            )
-            for indices in batches
-        ]
-    return np.concatenate(parts)
+        return sample_batches(
+            denoiser,
+            plan.sampler,
+            sigmas,
+            noise_seed=plan.noise_seed,
+            count=plan.images,
+            batch_size=plan.batch_size,
+            shape=image_shape(meta),
+            device=device,
+        )
 
 
 def held_out(path: Path, split: Split, k: int, device: torch.device) -> Reference:

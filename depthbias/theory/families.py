@@ -13,7 +13,7 @@ from depthbias.diffusion.denoiser import Denoiser
 from depthbias.diffusion.multi_delta_denoiser import DeltaDenoiser
 from depthbias.diffusion.network_denoiser import NetworkDenoiser
 from depthbias.diffusion.objectives import Objective
-from depthbias.diffusion.samplers import sample
+from depthbias.diffusion.samplers import sample_batches
 from depthbias.diffusion.schedules import SIGMA_MAX, noise_levels
 from depthbias.diffusion.trainer import Trainer, TrainingOptions
 from depthbias.system.compute import choose_precision
@@ -85,13 +85,11 @@ def solution(member: Member, images: Tensor, plan: Plan) -> tuple[Denoiser, Obje
     )
     kind = ConsistencyTrainer if one_step else Trainer
     trainer = kind(options, images, plan.device, choose_precision(options.precision, plan.device))
-    while trainer.seen < options.budget:
-        trainer.step()
-    trainer.check()
+    network = trainer.complete()
     if one_step:
-        return ConsistencySolution(trainer.averaged(), trainer.sigma_data), None
+        return ConsistencySolution(network, trainer.sigma_data), None
     sigma_data = trainer.sigma_data if objective == "edm" else None
-    return NetworkDenoiser(trainer.averaged(), objective, sigma_data, clip=True), objective
+    return NetworkDenoiser(network, objective, sigma_data, clip=True), objective
 
 
 def sampled(
@@ -100,20 +98,16 @@ def sampled(
     """Images uint8 [N, H, W, C] of the plan's noise; shape: (C, H, W)."""
     sampler = plan.sampler if objective else "ddim"
     levels = noise_levels(objective, plan.steps) if objective else ONE_STEP
-    starts = range(0, plan.images, plan.batch_size)
-    parts = [
-        sample(
-            found,
-            sampler,
-            levels,
-            noise_seed=plan.noise_seed,
-            indices=range(start, min(start + plan.batch_size, plan.images)),
-            shape=shape,
-            device=plan.device,
-        )
-        for start in starts
-    ]
-    return np.concatenate(parts)
+    return sample_batches(
+        found,
+        sampler,
+        levels,
+        noise_seed=plan.noise_seed,
+        count=plan.images,
+        batch_size=plan.batch_size,
+        shape=shape,
+        device=plan.device,
+    )
 
 
 def images_of(

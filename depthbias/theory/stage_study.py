@@ -55,18 +55,19 @@ class StageStudy:
         return between(self.sigmas, partition(mean, stages))
 
     def unified(self) -> nn.Module:
-        return self._trained(Trainer(self.options, self.images, self.device, self.precision))
+        trainer = Trainer(self.options, self.images, self.device, self.precision)
+        return trainer.complete().eval()
 
     def separate(self, ends: Sequence[float]) -> nn.Module:
         networks = [self._network(self.options.width, k) for k in range(len(ends) + 1)]
         return self._given(Separate(networks, ends))
 
     def multi_stage(
-        self, ends: Sequence[float], widths: Sequence[float], unified: nn.Module
+        self, ends: Sequence[float], widths: Sequence[float], ranks: np.ndarray
     ) -> nn.Module:
         """Decoders are the wider, the higher the rank of the unified network in their stage."""
-        ranks = self.ranks(unified).mean(1)
-        means = [float(ranks[places].mean()) for places in ranges(ends, self.sigmas)]
+        by_level = ranks.mean(1)
+        means = [float(by_level[places].mean()) for places in ranges(ends, self.sigmas)]
         chosen = by_rank(widths, means)
         decoders = [self._network(width, k) for k, width in enumerate(chosen, 1)]
         return self._given(MultiStage(self._network(self.options.width, 0), decoders, ends))
@@ -88,8 +89,13 @@ class StageStudy:
         squares = [denoiser(self.heldout + s * self.noise, s) - self.heldout for s in self.sigmas]
         return np.stack([d.square().flatten(1).double().mean(1).cpu().numpy() for d in squares])
 
-    def compared(self, networks: Mapping[str, nn.Module]) -> dict[str, dict[str, Any]]:
-        """{kind: {name: values [L, n]}}; losses also as changes, in shares of the unified one's."""
+    def compared(
+        self, networks: Mapping[str, nn.Module], ranks: np.ndarray
+    ) -> dict[str, dict[str, Any]]:
+        """{kind: {name: values [L, n]}}; losses also as changes, in shares of the unified one's.
+
+        ranks: of the unified network, as `ranks`.
+        """
         shape = tuple(self.heldout.shape[1:])
         losses = {kind: self.losses(network) for kind, network in networks.items()}
         plain = losses[UNIFIED]
@@ -100,7 +106,7 @@ class StageStudy:
             if kind != UNIFIED:
                 change = (losses[kind] - plain) / plain.mean(1, keepdims=True)
                 found[kind]["stages_loss_change"] = change
-        found[UNIFIED]["stages_rank"] = self.ranks(networks[UNIFIED].to(self.device))
+        found[UNIFIED]["stages_rank"] = ranks
         for place, rows in enumerate(self.similarity.transpose(0, 1)):
             found[UNIFIED][f"stages_similarity@{place + 1}"] = rows.numpy()
         return found
@@ -117,10 +123,4 @@ class StageStudy:
 
     def _given(self, network: nn.Module) -> nn.Module:
         options = self.options, self.images, self.device, self.precision
-        return self._trained(NetworkTrainer(network, *options))
-
-    def _trained(self, trainer: Trainer) -> nn.Module:
-        while trainer.seen < self.options.budget:
-            trainer.step()
-        trainer.check()
-        return trainer.averaged().eval()
+        return NetworkTrainer(network, *options).complete().eval()
